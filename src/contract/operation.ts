@@ -1,0 +1,231 @@
+// What an operation is: one callable described once, as data, from which every surface derives.
+// It must never do I/O or name a surface: CLI, REPL, SDK, MCP and HTTP read it, none is read by it.
+// Next: capability.ts joins operations with handlers; registry.ts holds them all.
+
+import type { z } from "zod";
+import type { ErrorKind } from "../error.ts";
+import type { MountTable } from "../policy/mount.ts";
+
+/** What an operation does to the world; decides confirmation, audit durability and annotations. */
+export type Effect = "read" | "write" | "destroy" | "execute";
+
+/** A stream of raw bytes, optionally split over named channels (`stdout`, `stderr`); at most 8 channels. */
+export interface BytesShape<Channel extends string = string> {
+  readonly kind: "bytes";
+  readonly channels: readonly Channel[];
+}
+
+/** A stream of structured values, each checked against `item`. */
+export interface ValuesShape<Item extends z.ZodType = z.ZodType> {
+  readonly kind: "values";
+  readonly item: Item;
+}
+
+/** The shape of one direction of a call. */
+export type StreamShape = BytesShape | ValuesShape;
+
+/** A stream of raw bytes. With channels, each chunk says which one it belongs to. */
+export function bytes<const Channel extends string = never>(
+  channels: readonly Channel[] = [],
+): BytesShape<Channel> {
+  return { kind: "bytes", channels };
+}
+
+/** A stream of values of one schema. */
+export function values<Item extends z.ZodType>(item: Item): ValuesShape<Item> {
+  return { kind: "values", item };
+}
+
+/** An error an operation may raise; its code on the wire is `<capability>.<name>`. */
+export interface ErrorDeclaration {
+  readonly kind: ErrorKind;
+  /** Starts with a capital, ends without a full stop, carries no secret. */
+  readonly message: string;
+  /** The next step for the one who meets it. */
+  readonly hint?: string;
+}
+
+/** One thing a call touches. Policy must allow every access of a call. */
+export interface Access {
+  /** What policy globs match, e.g. `fs:workspace/src/a.ts`. */
+  readonly resource: string;
+  /** Decide as if this operation were called (e.g. `fs.read` on the source of `fs.copy`); default: the operation itself. */
+  readonly as?: string;
+}
+
+/** What resource functions may look at: the node's configuration, never its disk. */
+export interface ResourceContext {
+  readonly node_id: string;
+  readonly mounts: MountTable;
+}
+
+/** A positional argument of the CLI. */
+export interface CliArgument {
+  /** Input field it fills. */
+  readonly field: string;
+  readonly optional?: boolean;
+  readonly variadic?: boolean;
+  /** `node_path`: `node:/path`, names the node and fills the field. `node`: a node's name as input (not the target). */
+  readonly form?: "node_path";
+  /** When the word names a local file, its text goes to this field instead. */
+  readonly file_into?: string;
+}
+
+/** How an operation looks on a command line. Everything not said is derived from the input schema. */
+export interface CliShape {
+  /**
+   * Where the target node comes from. `argument`: first positional; `optional`: first positional or the local node;
+   * `path`: the `node:/path` of an argument with that form; `local`: always the local node.
+   */
+  readonly node: "argument" | "optional" | "path" | "local";
+  readonly args?: readonly CliArgument[];
+  /** Words after `--`: one word goes to `shell`, several to `argv` (all to `argv` with the flag `--argv`). */
+  readonly rest?: { readonly argv: string; readonly shell: string };
+  /** Flags whose field has another name or a help text of its own: field → flag. */
+  readonly flags?: Readonly<
+    Record<
+      string,
+      {
+        readonly flag?: string;
+        readonly short?: string;
+        readonly summary?: string;
+        readonly hidden?: boolean;
+        readonly file_into?: boolean;
+      }
+    >
+  >;
+  /** Flags that feed the caller's stream: the text itself, or a local file; standard input when none is given and it is no tty. */
+  readonly receives?: {
+    readonly text_flag?: string;
+    readonly file_flag?: string;
+    readonly stdin: "always" | "piped" | "never";
+  };
+  /** Flag that names a local file for the stream the node sends. */
+  readonly sends?: { readonly file_flag?: string };
+  /** Output field whose value becomes the process's exit code. */
+  readonly exit_code?: string;
+  /** Other spellings of the command: `["ls"]`. */
+  readonly aliases?: readonly string[];
+  /** How a person reads the result; `--json` ignores it. Default: `fields`. */
+  readonly view?: View;
+}
+
+/** How text output is laid out. Field names may be dotted (`decision.verdict`). */
+export type View =
+  | { readonly kind: "fields"; readonly fields?: readonly string[] }
+  /** A table over the streamed values, or over the array in output field `rows`. */
+  | { readonly kind: "table"; readonly columns: readonly string[]; readonly rows?: string }
+  /** One line a value or output: `{field}` is replaced. */
+  | { readonly kind: "line"; readonly template: string }
+  /** The stream's bytes and nothing else. */
+  | { readonly kind: "bytes" }
+  /** Nothing on success. */
+  | { readonly kind: "none" };
+
+/** An example that help, docs and tests share; `error` names a declared error it must end in. */
+export interface Example {
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly error?: string;
+  /** The command line as a user would type it, without the leading `operon`. */
+  readonly command?: string;
+}
+
+/** Everything about one operation, as data. */
+export interface Operation<
+  Input extends z.ZodType = z.ZodType,
+  Output extends z.ZodType = z.ZodType,
+  Errors extends Readonly<Record<string, ErrorDeclaration>> = Readonly<
+    Record<string, ErrorDeclaration>
+  >,
+  Sends extends StreamShape | undefined = StreamShape | undefined,
+  Receives extends StreamShape | undefined = StreamShape | undefined,
+> {
+  /** One line, imperative, capital first, no full stop. */
+  readonly summary: string;
+  /** A paragraph for `--help` and documentation. */
+  readonly description?: string;
+  readonly effect: Effect;
+  readonly input: Input;
+  readonly output: Output;
+  /** Stream from the serving node to the caller. */
+  readonly sends: Sends;
+  /** Stream from the caller to the serving node. */
+  readonly receives: Receives;
+  readonly errors: Errors;
+  readonly resource: (
+    input: z.output<Input>,
+    context: ResourceContext,
+  ) => string | readonly Access[];
+  readonly cli: CliShape;
+  readonly examples: readonly Example[];
+  /** `unbounded` when a call may last as long as its caller wants (follow, run with its own timeout); default `bounded`. */
+  readonly lifetime: "bounded" | "unbounded";
+}
+
+/** What {@link operation} takes: an {@link Operation} with its optional parts left out. */
+export interface OperationParts<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Errors extends Readonly<Record<string, ErrorDeclaration>>,
+  Sends extends StreamShape | undefined,
+  Receives extends StreamShape | undefined,
+> {
+  readonly summary: string;
+  readonly description?: string;
+  readonly effect: Effect;
+  readonly input: Input;
+  readonly output: Output;
+  readonly sends?: Sends;
+  readonly receives?: Receives;
+  readonly errors?: Errors;
+  readonly resource: (
+    input: z.output<Input>,
+    context: ResourceContext,
+  ) => string | readonly Access[];
+  readonly cli?: CliShape;
+  readonly examples?: readonly Example[];
+  readonly lifetime?: "bounded" | "unbounded";
+}
+
+/** Defines an operation; the types of its schemas and errors are kept for handlers and callers. */
+export function operation<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  const Errors extends Readonly<Record<string, ErrorDeclaration>> = Readonly<
+    Record<never, ErrorDeclaration>
+  >,
+  Sends extends StreamShape | undefined = undefined,
+  Receives extends StreamShape | undefined = undefined,
+>(
+  parts: OperationParts<Input, Output, Errors, Sends, Receives>,
+): Operation<Input, Output, Errors, Sends, Receives> {
+  return {
+    ...parts,
+    sends: parts.sends as Sends,
+    receives: parts.receives as Receives,
+    errors: parts.errors ?? ({} as Errors),
+    cli: parts.cli ?? { node: "argument" },
+    examples: parts.examples ?? [],
+    lifetime: parts.lifetime ?? "bounded",
+  };
+}
+
+/** Any operation, types forgotten. */
+export type AnyOperation = Operation<
+  z.ZodType,
+  z.ZodType,
+  Readonly<Record<string, ErrorDeclaration>>,
+  StreamShape | undefined,
+  StreamShape | undefined
+>;
+
+/** What one chunk of a stream is in process. */
+export type StreamItem<Shape> =
+  Shape extends BytesShape<infer Channel>
+    ? [Channel] extends [never]
+      ? Uint8Array
+      : { readonly channel: Channel; readonly bytes: Uint8Array }
+    : Shape extends ValuesShape<infer Item>
+      ? z.output<Item>
+      : never;

@@ -1,0 +1,157 @@
+// What a node offers its capabilities. A handler sees only the services its capability names in `needs`.
+// It must hold interfaces only: node/ implements them, main.ts introduces them, tests hand in their own.
+// Next: capability.ts for how they are asked for; node/services.ts for what stands behind them.
+
+import type { AuditEntry, AuditFilter, AuditReport } from "../audit/entry.ts";
+import type { Decision } from "../decision.ts";
+import type { MountTable } from "../policy/mount.ts";
+import type { TraceDocument, TraceSummary } from "../trace/document.ts";
+import type { OperationDescription } from "./description.ts";
+
+/** Every service by name. */
+export interface Services {
+  readonly mounts: Mounts;
+  readonly registry: RegistryView;
+  readonly peers: Peers;
+  readonly policy: PolicyView;
+  readonly audit: AuditView;
+  readonly traces: TraceView;
+  readonly settings: SettingsView;
+}
+
+/** Name of a service. */
+export type ServiceName = keyof Services;
+
+/** Files below mounts. The only way a capability reaches the disk; containment lives behind it. */
+export interface Mounts extends MountTable {
+  /**
+   * Opens the folder that holds `path`'s last component, or the folder itself for a mount's root.
+   * No symlink is ever followed out of the mount; the returned descriptor pins the folder against renames and swaps.
+   * @throws OperonError `fs.missing`, `fs.not_a_folder`, `fs.escape`, `fs.read_only` (intent "change"), `fs.path_invalid`, `fs.mount_unknown`.
+   */
+  parent(path: string, intent: "look" | "change"): MountParent;
+  /** Opens a folder for use as a working directory or listing. Errors as {@link parent}. */
+  folder(path: string): MountFolder;
+}
+
+/** A pinned parent folder and the name inside it; close it with `using`. */
+export interface MountParent extends Disposable {
+  /** Descriptor of the folder (O_PATH|O_DIRECTORY or readable). */
+  readonly fd: number;
+  /** Last component; `""` for the mount's own root. Never contains `/`, never `.` or `..`. */
+  readonly name: string;
+  /** Host path that reaches the object through the pinned descriptor: `/proc/self/fd/N/name`. */
+  readonly path: string;
+  readonly virtual_path: string;
+}
+
+/** A pinned folder; close it with `using`. */
+export interface MountFolder extends Disposable {
+  readonly fd: number;
+  /** `/proc/self/fd/N` */
+  readonly path: string;
+  /** The real host path at the time it was opened, for a child's cwd. */
+  readonly host_path: string;
+  readonly virtual_path: string;
+}
+
+/** What the node can do. */
+export interface RegistryView {
+  /** All operations, in a stable order. */
+  describe(): readonly OperationDescription[];
+}
+
+/** A node this one knows. */
+export interface PeerInfo {
+  readonly name: string;
+  readonly key: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: "self" | "connected" | "idle" | "unreachable";
+}
+
+/** What identifies and describes a running node. */
+export interface NodeInfo {
+  readonly node_id: string;
+  readonly key: string;
+  readonly version: string;
+  readonly protocol: number;
+  readonly platform: string;
+  readonly started_at: string;
+  readonly endpoint: string | undefined;
+  readonly capabilities: readonly string[];
+}
+
+/** The nodes around this one. */
+export interface Peers {
+  info(): NodeInfo;
+  list(): readonly PeerInfo[];
+  /** @throws OperonError `node.unknown` with the nearest names in its hint */
+  resolve(name: string): PeerInfo;
+  /** Round trips of one signed call each; throws `node.unreachable` when none succeeds. */
+  ping(
+    name: string,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<{ round_trips_us: number[]; clock_offset_ms: number; version: string }>;
+  /** Makes a one-time code; whoever redeems it in time becomes a principal with these roles. */
+  invite(options: {
+    roles: readonly string[];
+    expires_secs: number;
+    name?: string;
+    endpoint?: string;
+  }): Promise<{ code: string; expires_at: string; fingerprint: string; endpoint: string }>;
+  /** Redeems a code: pins the inviter as a known node and lets it pin us. */
+  join(
+    code: string,
+    options: { name?: string; signal: AbortSignal },
+  ): Promise<{ node: string; key: string; endpoint: string; roles: readonly string[] }>;
+  /** The inviter's half of join: checks the one-time proof and pins the caller. */
+  redeem(
+    proof: string,
+    caller: { key: string; name: string | undefined; endpoint: string | undefined },
+  ): Promise<{ node_id: string; roles: readonly string[] }>;
+  /** Drops a known node's pin and closes its session. */
+  forget(name: string): Promise<boolean>;
+}
+
+/** The node's policy, for those who may see it. */
+export interface PolicyView {
+  /** The policy in force as its source shows it, with where each rule stands. */
+  show(): unknown;
+  /** Decides without doing: what would happen if `principal` called `operation` with `input`. */
+  explain(question: { principal: string; operation: string; input: unknown }): Promise<Decision>;
+  /** Runs a table of expected verdicts (YAML text); against the policy it holds, or the node's own when it holds none. */
+  test(
+    table: string,
+  ): Promise<{ passed: number; failed: number; cases: readonly PolicyCaseResult[] }>;
+}
+
+/** One row of a verdict table. */
+export interface PolicyCaseResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly expected: string;
+  readonly actual: string;
+  readonly reason: string;
+  readonly rule?: string;
+}
+
+/** The node's audit log, for those who may read it. */
+export interface AuditView {
+  query(filter: AuditFilter): AsyncIterable<AuditEntry>;
+  follow(filter: AuditFilter, signal: AbortSignal): AsyncIterable<AuditEntry>;
+  verify(): Promise<AuditReport>;
+}
+
+/** Traces kept in the node's home. */
+export interface TraceView {
+  list(limit: number): Promise<readonly TraceSummary[]>;
+  /** @throws OperonError `trace.missing` */
+  read(trace: string): Promise<TraceDocument>;
+}
+
+/** The capability's own section of the policy configuration, already parsed with its `settings` schema. */
+export interface SettingsView {
+  of(capability: string): unknown;
+}
