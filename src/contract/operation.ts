@@ -104,6 +104,8 @@ export interface CliShape {
   readonly sends?: { readonly file_flag?: string };
   /** Output field whose value becomes the process's exit code. */
   readonly exit_code?: string;
+  /** No command: a call that other nodes make, not people (`node.redeem`). */
+  readonly hidden?: true;
   /** Other spellings of the command: `["ls"]`. */
   readonly aliases?: readonly string[];
   /** How a person reads the result; `--json` ignores it. Default: `fields`. */

@@ -119,12 +119,30 @@ export interface Peers {
 export interface PolicyView {
   /** The policy in force as its source shows it, with where each rule stands. */
   show(): unknown;
-  /** Decides without doing: what would happen if `principal` called `operation` with `input`. */
-  explain(question: { principal: string; operation: string; input: unknown }): Promise<Decision>;
+  /**
+   * Decides without doing: what would happen if `principal` called `operation` with `input`. With `resources` it decides
+   * about these instead of those the input names; `input` may then be undefined, which leaves its facts unknown.
+   */
+  explain(question: {
+    principal: string;
+    operation: string;
+    input: unknown;
+    resources?: readonly string[];
+  }): Promise<Decision>;
+  /** What the rules give a principal, an entry for each operation of the node, conditions left aside. */
+  authority(principal: string): readonly OperationAuthority[];
   /** Runs a table of expected verdicts (YAML text); against the policy it holds, or the node's own when it holds none. */
   test(
     table: string,
   ): Promise<{ passed: number; failed: number; cases: readonly PolicyCaseResult[] }>;
+}
+
+/** What a principal's rules say about one operation; resources as globs, `*` for a rule that names none. */
+export interface OperationAuthority {
+  readonly operation: string;
+  readonly allow: readonly string[];
+  readonly ask: readonly string[];
+  readonly deny: readonly string[];
 }
 
 /** One row of a verdict table. */

@@ -1,0 +1,80 @@
+// Handlers of `node`: each asks services.peers and shapes the answer.
+// It must never keep a code, a proof or a key longer than the call.
+// Next: capability.ts joins them; contract/services.ts says what Peers promises.
+
+import type { Handlers } from "../../contract/capability.ts";
+import type { NodeInfo, PeerInfo } from "../../contract/services.ts";
+import type { operations } from "./schema.ts";
+
+/** One handler per operation of {@link operations}. */
+export const handlers: Handlers<typeof operations, "peers"> = {
+  async list(_input, call) {
+    return { nodes: call.services.peers.list().map(peerDocument) };
+  },
+  async resolve({ node }, call) {
+    return peerDocument(call.services.peers.resolve(node));
+  },
+  async ping({ node, count }, call) {
+    const answer = await call.services.peers.ping(node, count, call.signal);
+    return { node, ...answer, median_us: median(answer.round_trips_us) };
+  },
+  async info(_input, call) {
+    return infoDocument(call.services.peers.info());
+  },
+  async invite({ roles, expires_secs, name, endpoint }, call) {
+    return await call.services.peers.invite({
+      roles,
+      expires_secs,
+      ...(name === undefined ? {} : { name }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+    });
+  },
+  async join({ code, name }, call) {
+    const joined = await call.services.peers.join(code.trim(), {
+      signal: call.signal,
+      ...(name === undefined ? {} : { name }),
+    });
+    return { ...joined, roles: [...joined.roles] };
+  },
+  async redeem({ proof, name, endpoint }, call) {
+    // The key comes from the signature over this call: what the caller says about itself is only a wish for a name.
+    const redeemed = await call.services.peers.redeem(proof, {
+      key: call.principal.id,
+      name,
+      endpoint,
+    });
+    return { ...redeemed, roles: [...redeemed.roles] };
+  },
+  async forget({ node }, call) {
+    if (!(await call.services.peers.forget(node))) throw call.fail("unknown", { node });
+    return { node };
+  },
+};
+
+function peerDocument(peer: PeerInfo) {
+  return {
+    name: peer.name,
+    ...(peer.key === undefined ? {} : { key: peer.key }),
+    ...(peer.endpoint === undefined ? {} : { endpoint: peer.endpoint }),
+    labels: { ...peer.labels },
+    state: peer.state,
+  };
+}
+
+function infoDocument(info: NodeInfo) {
+  const { endpoint, capabilities, ...rest } = info;
+  return {
+    ...rest,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    capabilities: [...capabilities],
+  };
+}
+
+/** Middle value, or the mean of the two middle ones; 0 for none. */
+function median(numbers: readonly number[]): number {
+  if (numbers.length === 0) return 0;
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle]!;
+  return (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
