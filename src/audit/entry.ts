@@ -59,6 +59,8 @@ export interface AuditRecord {
     readonly bytes_out?: number;
   };
   readonly detail?: string;
+  /** Set by the log when texts were too long and have been shortened. */
+  readonly cut?: true;
 }
 
 /** An entry as it stands in the log. */
