@@ -163,6 +163,11 @@ export interface Operation<
   readonly examples: readonly Example[];
   /** `unbounded` when a call may last as long as its caller wants (follow, run with its own timeout); default `bounded`. */
   readonly lifetime: "bounded" | "unbounded";
+  /**
+   * Who may call it without being a principal: `invited` keys, while an invitation is open. The handler must then check
+   * its own proof. Default: nobody.
+   */
+  readonly open_to: "nobody" | "invited";
 }
 
 /** What {@link operation} takes: an {@link Operation} with its optional parts left out. */
@@ -188,6 +193,7 @@ export interface OperationParts<
   readonly cli?: CliShape;
   readonly examples?: readonly Example[];
   readonly lifetime?: "bounded" | "unbounded";
+  readonly open_to?: "nobody" | "invited";
 }
 
 /** Defines an operation; the types of its schemas and errors are kept for handlers and callers. */
@@ -210,6 +216,7 @@ export function operation<
     cli: parts.cli ?? { node: "argument" },
     examples: parts.examples ?? [],
     lifetime: parts.lifetime ?? "bounded",
+    open_to: parts.open_to ?? "nobody",
   };
 }
 

@@ -56,6 +56,11 @@ export class Registry {
     return this.#operations.get(id);
   }
 
+  /** All operations, in definition order. */
+  get operations(): readonly RegisteredOperation[] {
+    return [...this.#operations.values()];
+  }
+
   /** Ids of all operations, in definition order. */
   get ids(): readonly string[] {
     return [...this.#operations.keys()];

@@ -148,12 +148,15 @@ interface PendingCall {
 /** One socket's worth of calls, in both directions. */
 export class Session {
   readonly peer: PublicKey | undefined;
+  /** Resolves when the session is over. */
+  readonly ended: Promise<void>;
   readonly #options: SessionOptions;
   readonly #channel: RecordChannel;
   readonly #sent = new Map<number, PendingCall>();
   readonly #served = new Map<number, CallStream>();
   readonly #port: StreamPort;
   readonly #outbox: Outbox;
+  #resolveEnded: () => void = () => {};
   #nextId: number;
   #lastPeerId = 0;
   #isClosed = false;
@@ -166,6 +169,9 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.peer = options.peer;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
     this.#channel = options.channel;
     this.#nextId = options.role === "initiator" ? 1 : 2;
     this.#lastHeardMs = options.clock.monotonicMs();
@@ -584,6 +590,7 @@ export class Session {
     this.#sent.clear();
     this.#pings.clear();
     this.#drained();
+    this.#resolveEnded();
     this.#options.events.closed(reason);
   }
 }

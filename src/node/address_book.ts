@@ -1,0 +1,88 @@
+// Which name means which node: the configuration's nodes first, then the pinned ones.
+// It must never change a pinned key by itself; that takes `node forget` and a person.
+// Next: identity/known_nodes.ts keeps the pins; connector.ts dials what is found here.
+
+import { OperonError } from "../error.ts";
+import { PublicKey } from "../identity/key.ts";
+import type { KnownNodes } from "../identity/known_nodes.ts";
+import { suggest } from "../policy/nearest_name.ts";
+
+/** A node as the configuration names it. */
+export interface ConfiguredNode {
+  readonly endpoint: string;
+  readonly key?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What is known of a node by name. */
+export interface Address {
+  readonly name: string;
+  readonly key: PublicKey | undefined;
+  readonly endpoint: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The nodes known by name. */
+export class AddressBook {
+  readonly #known: KnownNodes;
+  #configured: Readonly<Record<string, ConfiguredNode>>;
+  /** Names that mean the own node. */
+  readonly #ownNames: ReadonlySet<string>;
+
+  constructor(options: { known: KnownNodes; configured: Readonly<Record<string, ConfiguredNode>>; ownName: string }) {
+    this.#known = options.known;
+    this.#configured = options.configured;
+    this.#ownNames = new Set(["", "local", options.ownName]);
+  }
+
+  /** Takes over the nodes of a reloaded configuration. */
+  reconfigure(configured: Readonly<Record<string, ConfiguredNode>>): void {
+    this.#configured = configured;
+  }
+
+  isOwn(name: string): boolean {
+    return this.#ownNames.has(name);
+  }
+
+  /** All known nodes but the own one. */
+  list(): readonly Address[] {
+    const names = new Set([...Object.keys(this.#configured), ...this.#known.list().map((node) => node.name)]);
+    return [...names].filter((name) => !this.#ownNames.has(name)).map((name) => this.#address(name) as Address);
+  }
+
+  /** @throws OperonError `node.unknown` */
+  find(name: string): Address {
+    const address = this.#address(name);
+    if (address) return address;
+    throw new OperonError({
+      code: "node.unknown",
+      kind: "not_found",
+      message: `No node called "${name.slice(0, 64)}" is known here`,
+      hint: `${suggest(name, ["local", ...this.list().map((node) => node.name)])}; operon node join CODE makes one known`,
+    });
+  }
+
+  /** Remembers the key a node showed on first use, or the one an invitation names. @throws OperonError `identity.key_changed` */
+  pin(node: { name: string; key: PublicKey; endpoint: string | undefined }): void {
+    const { name, key, endpoint } = node;
+    this.#known.pin({ name, key: key.id, ...(endpoint === undefined ? {} : { endpoint }) });
+  }
+
+  /** Drops a pin. Returns whether there was one. */
+  forget(name: string): boolean {
+    return this.#known.remove(name);
+  }
+
+  #address(name: string): Address | undefined {
+    const configured = Object.hasOwn(this.#configured, name) ? this.#configured[name] : undefined;
+    const known = this.#known.find(name);
+    if (!configured && !known) return undefined;
+    const key = configured?.key ?? known?.key;
+    return {
+      name,
+      key: key === undefined ? undefined : PublicKey.parse(key),
+      endpoint: configured?.endpoint ?? known?.endpoint,
+      labels: { ...known?.labels, ...configured?.labels },
+    };
+  }
+}

@@ -1,0 +1,200 @@
+// Turns a call on a session into what callers see: chunks, a checked output, a receipt, cancel.
+// It must never keep a stream open that nobody reads.
+// Next: contract/caller.ts says what each part promises; connector.ts and local_caller.ts make the calls.
+
+import type { CallOptions, CallReceipt, Chunk, OngoingCall } from "../contract/caller.ts";
+import { OperonError, fromErrorDocument, toOperonError } from "../error.ts";
+import { CHUNK_BYTES } from "../limits.ts";
+import { decode, encode } from "../wire/codec.ts";
+import { decodeResponse, encodeRequest } from "../wire/envelope.ts";
+import type { SentCall } from "../wire/session.ts";
+import type { SendHalf, WireChunk } from "../wire/stream.ts";
+
+/** The signed bytes of a call. */
+export function requestBytes(operation: string, input: unknown, options: CallOptions): Uint8Array {
+  return encodeRequest({
+    operation,
+    input,
+    ...(options.timeout_ms === undefined ? {} : { timeout_ms: Math.ceil(options.timeout_ms) }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
+  });
+}
+
+/**
+ * A call as its caller sees it, once `sent` resolves; when it rejects, so does the call.
+ * @param node key id of the node that serves it, known at the latest when it has answered
+ */
+export function ongoingCall(sent: Promise<SentCall> | SentCall, node: () => string | undefined, options: CallOptions): OngoingCall {
+  return new Ongoing(sent, node, options);
+}
+
+class Ongoing implements OngoingCall {
+  readonly output: Promise<unknown>;
+  readonly receipt: Promise<CallReceipt | undefined>;
+  readonly #sent: Promise<SentCall>;
+  readonly #node: () => string | undefined;
+  #call: SentCall | undefined;
+  #cancelled: OperonError | undefined;
+  #isReading = false;
+
+  constructor(sent: Promise<SentCall> | SentCall, node: () => string | undefined, options: CallOptions) {
+    this.#sent = Promise.resolve(sent);
+    this.#node = node;
+    const { signal } = options;
+    const abort = () => this.cancel(abortReason(signal));
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    const response = this.#run(options).finally(() => signal?.removeEventListener("abort", abort));
+    this.output = response.then(({ output }) => output);
+    this.receipt = response.then(
+      ({ receipt }) => receipt,
+      (error) => (error instanceof RefusedCall ? error.receipt : undefined),
+    );
+    this.output = this.output.catch((error) => {
+      throw error instanceof RefusedCall ? error.error : error;
+    });
+    // A caller may look at only one of the two.
+    this.output.catch(() => {});
+  }
+
+  get chunks(): AsyncIterable<Chunk> {
+    this.#isReading = true;
+    return this.#chunks();
+  }
+
+  cancel(reason?: OperonError): void {
+    this.#cancelled ??= reason ?? new OperonError({ code: "node.cancelled", kind: "cancelled", message: "The call was cancelled" });
+    this.#call?.cancel();
+  }
+
+  async #run(options: CallOptions): Promise<{ output: unknown; receipt: CallReceipt | undefined }> {
+    const call = await this.#sent;
+    this.#call = call;
+    if (this.#cancelled) call.cancel();
+    const pumping = options.outgoing ? pump(options.outgoing, call) : call.stream.outgoing.end();
+    // Chunks nobody asked for are discarded, once the caller had a turn to ask.
+    setImmediate(() => {
+      if (!this.#isReading) call.stream.incoming.discard();
+    });
+    let bytes: Uint8Array;
+    try {
+      bytes = await call.response;
+    } catch (error) {
+      throw this.#cancelled ?? error;
+    }
+    await pumping?.catch(() => {});
+    const response = decodeResponse(bytes);
+    const receipt = response.receipt ? { node: this.#node() ?? "", ...response.receipt } : undefined;
+    if (!response.ok) throw new RefusedCall(fromErrorDocument(response.error), receipt);
+    return { output: response.output, receipt };
+  }
+
+  async *#chunks(): AsyncGenerator<Chunk, undefined> {
+    const call = await this.#sent;
+    for await (const chunk of call.stream.incoming) yield* toChunks(chunk);
+    // The stream of a failed call ends early: its reader must not take that for the end of the data.
+    await this.output;
+    return undefined;
+  }
+}
+
+/** Carries a refusal's receipt past the promise chain. */
+class RefusedCall {
+  readonly error: OperonError;
+  readonly receipt: CallReceipt | undefined;
+
+  constructor(error: OperonError, receipt: CallReceipt | undefined) {
+    this.error = error;
+    this.receipt = receipt;
+  }
+}
+
+function* toChunks(chunk: WireChunk): Generator<Chunk> {
+  if (!chunk.values) return yield { kind: "bytes", channel: chunk.channel, bytes: chunk.payload };
+  const items = decode(chunk.payload);
+  if (!Array.isArray(items)) throw new OperonError({ code: "wire.message_invalid", kind: "internal", message: "A peer sent values that are no list" });
+  for (const value of items) yield { kind: "value", value };
+}
+
+async function pump(source: AsyncIterable<unknown>, call: SentCall): Promise<void> {
+  const writer = new ItemWriter(call.stream.outgoing);
+  try {
+    for await (const item of source) {
+      if (call.stream.signal.aborted) break;
+      if (item instanceof Uint8Array) await call.stream.outgoing.write(item);
+      else await writer.write(item);
+    }
+    await writer.flush();
+    call.stream.outgoing.end();
+  } catch (error) {
+    // The caller's own source failed: the node must not take a cut stream for a whole one.
+    call.cancel();
+    throw toOperonError(error);
+  }
+}
+
+/** Gathers values into chunks: as many as come in one turn of the event loop, at most half a chunk's bytes. */
+export class ItemWriter {
+  readonly #half: SendHalf;
+  #items: Uint8Array[] = [];
+  #bytes = 0;
+  #isScheduled = false;
+  #writing: Promise<void> | undefined;
+
+  constructor(half: SendHalf) {
+    this.#half = half;
+  }
+
+  /** Queues a value; waits while the stream has no credit. @throws OperonError `wire.value_too_large` */
+  async write(value: unknown): Promise<void> {
+    const encoded = encode(value);
+    if (encoded.byteLength > CHUNK_BYTES - 16) {
+      throw new OperonError({ code: "wire.value_too_large", kind: "resource_exhausted", message: "One value of a stream does not fit a chunk" });
+    }
+    if (this.#bytes + encoded.byteLength > CHUNK_BYTES - 16) await this.flush();
+    this.#items.push(encoded);
+    this.#bytes += encoded.byteLength;
+    if (this.#bytes >= CHUNK_BYTES / 2) return this.flush();
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.flush().catch(() => {});
+    });
+  }
+
+  /** Sends what is queued. */
+  async flush(): Promise<void> {
+    while (this.#writing) await this.#writing;
+    if (this.#items.length === 0) return;
+    const payload = encodeArray(this.#items, this.#bytes);
+    this.#items = [];
+    this.#bytes = 0;
+    this.#writing = this.#half.writeValues(payload).finally(() => {
+      this.#writing = undefined;
+    });
+    await this.#writing;
+  }
+}
+
+/** A msgpack array of values that are encoded already (array 32, so that the header's size is fixed). */
+function encodeArray(items: readonly Uint8Array[], bytes: number): Uint8Array {
+  const payload = new Uint8Array(5 + bytes);
+  payload[0] = 0xdd;
+  new DataView(payload.buffer).setUint32(1, items.length);
+  let offset = 5;
+  for (const item of items) {
+    payload.set(item, offset);
+    offset += item.byteLength;
+  }
+  return payload;
+}
+
+function abortReason(signal: AbortSignal | undefined): OperonError {
+  const reason: unknown = signal?.reason;
+  if (reason instanceof OperonError) return reason;
+  if (reason instanceof Error && reason.name === "TimeoutError") {
+    return new OperonError({ code: "node.deadline_exceeded", kind: "deadline_exceeded", message: "The call did not end in time" });
+  }
+  return new OperonError({ code: "node.cancelled", kind: "cancelled", message: "The call was cancelled" });
+}

@@ -1,0 +1,172 @@
+// The nodes around this one: listing, pinging, inviting, joining, forgetting. Implements Peers.
+// It must never give more than an invitation says: the joiner gets its roles, the inviter gets nothing.
+// Next: invites.ts for codes and proofs; connector.ts for sessions; capabilities/node asks for it.
+
+import type { Clock } from "../clock.ts";
+import type { NodeInfo, PeerInfo, Peers } from "../contract/services.ts";
+import { OperonError } from "../error.ts";
+import type { KeyPair } from "../identity/key.ts";
+import { PublicKey } from "../identity/key.ts";
+import { parseEndpoint } from "../wire/dial.ts";
+import type { Address, AddressBook } from "./address_book.ts";
+import type { Connector } from "./connector.ts";
+import { type Invites, formatCode, parseCode, proofOf } from "./invites.ts";
+import { ongoingCall, requestBytes } from "./ongoing.ts";
+
+/** What the service is made of. */
+export interface PeerServiceOptions {
+  readonly key: KeyPair;
+  readonly clock: Clock;
+  readonly addresses: AddressBook;
+  readonly connector: Connector;
+  readonly invites: Invites;
+  readonly info: () => NodeInfo;
+  /** Roles that exist in the policy in force. */
+  readonly roles: () => readonly string[];
+  /** Adds a principal to the configuration and takes the new policy into force. */
+  readonly addPrincipal: (principal: { name: string; key: string; roles: readonly string[] }) => Promise<string>;
+  /** Calls a node as this one. */
+  readonly call: (node: string, operation: string, input: unknown, signal: AbortSignal) => Promise<unknown>;
+}
+
+/** The nodes around a node. */
+export class PeerService implements Peers {
+  readonly #options: PeerServiceOptions;
+  /** Redeeming edits the configuration: one at a time. */
+  #redeeming: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PeerServiceOptions) {
+    this.#options = options;
+  }
+
+  info(): NodeInfo {
+    return this.#options.info();
+  }
+
+  list(): readonly PeerInfo[] {
+    const self = this.info();
+    const own: PeerInfo = { name: self.node_id, key: self.key, endpoint: self.endpoint, labels: {}, state: "self" };
+    const known = this.#options.addresses.list();
+    const keys = new Set(known.map((address) => address.key?.id));
+    // Nodes that dialled us but have no name here are peers too: they can be called by their key.
+    const unnamed = this.#options.connector.connectedKeys
+      .filter((key) => !keys.has(key) && key !== self.key)
+      .map((key): PeerInfo => ({ name: key, key, endpoint: undefined, labels: {}, state: "connected" }));
+    return [own, ...known.map((address) => this.#peerInfo(address)), ...unnamed];
+  }
+
+  resolve(name: string): PeerInfo {
+    const { addresses } = this.#options;
+    if (addresses.isOwn(name)) return this.list()[0] as PeerInfo;
+    return this.#peerInfo(addresses.find(name));
+  }
+
+  async ping(name: string, count: number, signal: AbortSignal): ReturnType<Peers["ping"]> {
+    const { addresses, clock, connector, call } = this.#options;
+    const round_trips_us: number[] = [];
+    let version = "";
+    for (let index = 0; index < count; index++) {
+      const startMs = clock.monotonicMs();
+      const info = (await call(name, "node.info", {}, signal)) as NodeInfo;
+      round_trips_us.push(Math.round((clock.monotonicMs() - startMs) * 1000));
+      version = info.version;
+    }
+    const clock_offset_ms = addresses.isOwn(name) ? 0 : connector.clockOffsetMs(await connector.session(name));
+    return { round_trips_us, clock_offset_ms, version };
+  }
+
+  async invite(options: Parameters<Peers["invite"]>[0]): ReturnType<Peers["invite"]> {
+    const { clock, invites, key } = this.#options;
+    for (const role of options.roles) this.#assertRole(role);
+    const endpoint = options.endpoint ?? this.info().endpoint;
+    if (endpoint === undefined) throw noEndpoint();
+    const expiresMs = clock.nowMs() + options.expires_secs * 1000;
+    const secret = invites.open({ roles: options.roles, expires_ms: expiresMs, ...(options.name === undefined ? {} : { name: options.name }) });
+    return {
+      code: formatCode({ endpoint: parseEndpoint(endpoint), key: key.publicKey, secret }),
+      expires_at: new Date(expiresMs).toISOString(),
+      fingerprint: key.publicKey.fingerprint,
+      endpoint: parseEndpoint(endpoint),
+    };
+  }
+
+  async join(code: string, options: { name?: string; signal: AbortSignal }): ReturnType<Peers["join"]> {
+    const { addresses, connector, key } = this.#options;
+    const { endpoint, key: inviter, secret } = parseCode(code);
+    if (inviter.equals(key.publicKey)) throw ownCode();
+    const self = this.info();
+    const session = connector.usable(inviter.id) ?? (await connector.dialKey(endpoint, inviter, options.signal));
+    const input = {
+      proof: proofOf(secret, inviter, key.publicKey.id),
+      name: self.node_id,
+      ...(self.endpoint === undefined ? {} : { endpoint: self.endpoint }),
+    };
+    const call = ongoingCall(session.call(requestBytes("node.redeem", input, {})), () => inviter.id, { signal: options.signal });
+    const answer = (await call.output) as { node_id: string; roles: string[] };
+    const name = options.name ?? answer.node_id;
+    addresses.pin({ name, key: inviter, endpoint });
+    return { node: name, key: inviter.id, endpoint, roles: answer.roles };
+  }
+
+  redeem(proof: string, caller: Parameters<Peers["redeem"]>[1]): ReturnType<Peers["redeem"]> {
+    const redeemed = this.#redeeming.then(() => this.#redeem(proof, caller));
+    this.#redeeming = redeemed.catch(() => {});
+    return redeemed;
+  }
+
+  async forget(name: string): Promise<boolean> {
+    const { addresses, connector } = this.#options;
+    const known = addresses.list().find((address) => address.name === name);
+    if (known?.key) connector.drop(known.key.id, "");
+    return addresses.forget(name);
+  }
+
+  async #redeem(proof: string, caller: Parameters<Peers["redeem"]>[1]): ReturnType<Peers["redeem"]> {
+    const { addPrincipal, addresses, invites, key } = this.#options;
+    const invite = invites.take(proof, key.publicKey, caller.key);
+    const name = await addPrincipal({ name: invite.name ?? caller.name ?? "node", key: caller.key, roles: invite.roles });
+    const isKnown = addresses.list().some((address) => address.name === name);
+    if (!isKnown) addresses.pin({ name, key: PublicKey.parse(caller.key), endpoint: caller.endpoint });
+    return { node_id: this.info().node_id, roles: invite.roles };
+  }
+
+  #peerInfo(address: Address): PeerInfo {
+    const isConnected = address.key !== undefined && this.#options.connector.usable(address.key.id) !== undefined;
+    return {
+      name: address.name,
+      key: address.key?.id,
+      endpoint: address.endpoint,
+      labels: address.labels,
+      state: isConnected ? "connected" : "idle",
+    };
+  }
+
+  #assertRole(role: string): void {
+    const roles = this.#options.roles();
+    if (roles.includes(role)) return;
+    throw new OperonError({
+      code: "node.role_unknown",
+      kind: "not_found",
+      message: `The policy of this node has no role "${role}"`,
+      hint: roles.length > 0 ? `It has: ${roles.join(", ")}` : "Define one under policy.roles in the configuration",
+    });
+  }
+}
+
+function noEndpoint(): OperonError {
+  return new OperonError({
+    code: "node.no_endpoint",
+    kind: "failed_precondition",
+    message: "This node does not listen anywhere, so nobody could use the code",
+    hint: "Set daemon.listen in the configuration, or name the address others reach it at with --endpoint",
+  });
+}
+
+function ownCode(): OperonError {
+  return new OperonError({
+    code: "node.code_invalid",
+    kind: "invalid_argument",
+    message: "This code was made by this very node",
+    hint: "Carry it to the other machine and run operon node join there",
+  });
+}
