@@ -1,0 +1,21 @@
+// Joins the operations of `exec` with their handlers, facts, caveats and settings.
+// It must never do I/O when it is imported.
+// Next: schema.ts for what it can do, run.ts for how.
+
+import { capability } from "../../contract/capability.ts";
+import { commandFacts } from "./facts.ts";
+import { handlers } from "./handler.ts";
+import { caveats } from "./policy.ts";
+import { operations, settings } from "./schema.ts";
+
+/** The capability `exec`. */
+export const execCapability = capability({
+  id: "exec",
+  summary: "Commands: run them with live output, input and exit code",
+  operations,
+  needs: ["mounts", "settings"],
+  handlers,
+  facts: { run: commandFacts },
+  caveats,
+  settings,
+});

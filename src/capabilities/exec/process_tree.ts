@@ -1,0 +1,137 @@
+// Everything a command started, however it tried to get away: forked twice, in its own session, deaf to SIGTERM.
+// It must never signal a process it cannot tie to the command: by descent, or by the tag all its children inherit.
+// Next: process_table.ts reads the kernel's tables; run.ts ends a tree when a call ends.
+//
+// Orphans become children of this process (PR_SET_CHILD_SUBREAPER) instead of init's. Whose they are is told by a tag: a
+// realtime CPU limit, different for each command and far too large to bind, which children inherit and cannot raise.
+// What escapes: a process that lowers that limit itself (or, as root, raises it) after it has lost its parents.
+
+import type { Clock } from "../../clock.ts";
+import { libc } from "./libc.ts";
+import { childrenOf, processState, realtimeLimit, threadsOf } from "./process_table.ts";
+
+/** How long a tree may take to obey SIGTERM (ms). */
+const TERM_GRACE_MS = 500;
+/** How long SIGKILL may take to be carried out (ms), e.g. while a process hangs in a driver. */
+const KILL_GRACE_MS = 2_000;
+/** How often to look whether a tree is gone (ms). */
+const LOOK_EVERY_MS = 10;
+
+const NO_LIMIT = 2n ** 63n;
+/** About 146,000 years. */
+const TAG_BASE = 2n ** 62n;
+const TAG_STRIDE = 2 ** 20;
+
+let firstTag: bigint | undefined;
+let tagsGiven = 0n;
+
+/** Leaders of living commands: the runtime reaps these, nobody else may. */
+const roots = new Set<number>();
+
+/** The processes of one command. */
+export class ProcessTree {
+  readonly #tag = nextTag();
+  readonly #pid: number;
+
+  /** Takes a process just started as the leader of its own session and group. */
+  constructor(pid: number) {
+    this.#pid = pid;
+    roots.add(pid);
+    libc().setRealtimeLimit(pid, this.#tag);
+  }
+
+  /** Says that the first process has ended and was reaped: its id may mean another one from now on. */
+  exited(): void {
+    roots.delete(this.#pid);
+  }
+
+  /** Whether anything of it still lives. */
+  isAlive(): boolean {
+    return this.#members().length > 0;
+  }
+
+  /** Kills everything: SIGTERM, then SIGKILL for what is left after a while. May be called twice. */
+  async kill(clock: Clock, termGraceMs = TERM_GRACE_MS): Promise<void> {
+    const startMs = clock.monotonicMs();
+    this.#signal("SIGTERM");
+    while (this.isAlive() && clock.monotonicMs() - startMs < termGraceMs) {
+      await clock.sleep(LOOK_EVERY_MS);
+    }
+    const endMs = clock.monotonicMs() + KILL_GRACE_MS;
+    // Again and again: what forks while it is looked for is found the next time.
+    while (this.#signal("SIGKILL") > 0 && clock.monotonicMs() < endMs) await clock.sleep(1);
+  }
+
+  /** Sends a signal to all that live; returns how many there were. */
+  #signal(signal: NodeJS.Signals): number {
+    const members = this.#members();
+    // The group first, in one step; a descent takes several, in which a process could fork away from under it.
+    if (roots.has(this.#pid)) trySignal(-this.#pid, signal);
+    for (const pid of members) trySignal(pid, signal);
+    return members.length;
+  }
+
+  /** Living processes of the tree, by descent from the first one and from orphans. */
+  #members(): readonly number[] {
+    if (process.platform !== "linux") return roots.has(this.#pid) ? [this.#pid] : [];
+    const found = new Set<number>();
+    const next = this.#orphans();
+    if (roots.has(this.#pid)) next.push(this.#pid);
+    for (let pid = next.pop(); pid !== undefined; pid = next.pop()) {
+      if (found.has(pid)) continue;
+      found.add(pid);
+      next.push(...childrenOf(pid, threadsOf(pid)));
+    }
+    return [...found].filter((pid) => !"ZX".includes(processState(pid)?.state ?? "X"));
+  }
+
+  #orphans(): number[] {
+    return adopted(threadsOf(process.pid))
+      .filter(({ pid, tag }) => tag === this.#tag || processState(pid)?.session === this.#pid)
+      .map(({ pid }) => pid);
+  }
+}
+
+/** Makes this process the one that inherits orphans; does nothing after the first time. */
+export function adoptOrphans(): void {
+  if (firstTag !== undefined) return;
+  libc().becomeSubreaper();
+  const own = libc().ownRealtimeLimit();
+  // Below the own limit, which is itself a tag when this process runs inside another one's command.
+  firstTag = own > 0n && own < NO_LIMIT ? own : TAG_BASE;
+}
+
+/** Reaps orphans that have ended, so that none stays a zombie. Quick when there are none. */
+export function reapOrphans(): void {
+  // The kernel gives orphans to the first thread, whose number is the process's own.
+  if (firstTag !== undefined) adopted([process.pid]);
+}
+
+/** Children of this process that it did not start, as their tags tell; dead ones are reaped and left out. */
+function adopted(threads: readonly number[]): { readonly pid: number; readonly tag: bigint }[] {
+  const orphans: { pid: number; tag: bigint }[] = [];
+  for (const pid of childrenOf(process.pid, threads)) {
+    if (roots.has(pid)) continue;
+    const tag = realtimeLimit(pid);
+    if (tag === undefined || firstTag === undefined || tag >= firstTag) continue;
+    if (processState(pid)?.state === "Z" && libc().reap(pid)) continue;
+    orphans.push({ pid, tag });
+  }
+  return orphans;
+}
+
+function nextTag(): bigint {
+  adoptOrphans();
+  tagsGiven += 1n;
+  // The random part keeps the tags of a node that runs inside another node's command apart from that node's.
+  const noise = BigInt(Math.floor(Math.random() * TAG_STRIDE));
+  return (firstTag ?? TAG_BASE) - tagsGiven * BigInt(TAG_STRIDE) - noise;
+}
+
+function trySignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ESRCH: gone meanwhile. EPERM: it became another user's; nothing can be done from here.
+  }
+}
