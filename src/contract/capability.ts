@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import type { OperonError } from "../error.ts";
 import type { CaveatDefinition } from "../policy/caveat.ts";
-import type { AnyOperation, Operation, StreamItem, StreamShape } from "./operation.ts";
+import type { Access, AnyOperation, Operation, StreamItem, StreamShape } from "./operation.ts";
 import type { ServiceName, Services } from "./services.ts";
 
 /** Who asks, as the serving node sees them. */
@@ -38,6 +38,11 @@ export interface Call<
   readonly incoming: AsyncIterable<StreamItem<Op["receives"]>>;
   /** What this capability declared in `needs`. */
   readonly services: Pick<Services, Needs>;
+  /**
+   * Whether policy allows the same principal this access too, decided now: for what only the handler can find, such as the
+   * entries of a folder. `ask` counts as no. It never widens what the call was granted.
+   */
+  authorize(access: Access): boolean;
   /** An error the operation declares; throw it. */
   fail(
     name: keyof Op["errors"] & string,

@@ -1,0 +1,48 @@
+// What the operations of `fs` that touch more than one thing ask policy for.
+// It must never let an operation do what its parts may not: a move is a read, a removal and a write.
+// Next: schema.ts uses these; tree.ts asks again for every entry of a folder.
+
+import type { Access, ResourceContext } from "../../contract/operation.ts";
+
+interface Pair {
+  readonly path: string;
+  readonly to: string;
+}
+
+/** A copy reads its source and writes its target. */
+export function accessesOfCopy({ path, to }: Pair, { mounts }: ResourceContext): readonly Access[] {
+  const [source, target] = [mounts.resourceOf(path), mounts.resourceOf(to)];
+  return [
+    { resource: target },
+    { resource: source, as: "fs.read" },
+    { resource: target, as: "fs.write" },
+  ];
+}
+
+/** A move also removes its source. Reading is part of it: what was unreadable must not become readable elsewhere. */
+export function accessesOfRename(
+  { path, to }: Pair,
+  { mounts }: ResourceContext,
+): readonly Access[] {
+  return accessesOfMove(mounts.resourceOf(path), mounts.resourceOf(to));
+}
+
+/** The accesses of a move from one resource to another. */
+export function accessesOfMove(source: string, target: string): readonly Access[] {
+  return [
+    { resource: source },
+    { resource: target },
+    { resource: source, as: "fs.read" },
+    { resource: source, as: "fs.rm" },
+    { resource: target, as: "fs.write" },
+  ];
+}
+
+/** A truncation is a write. */
+export function accessesOfTruncate(
+  { path }: { readonly path: string },
+  { mounts }: ResourceContext,
+): readonly Access[] {
+  const resource = mounts.resourceOf(path);
+  return [{ resource }, { resource, as: "fs.write" }];
+}

@@ -1,0 +1,26 @@
+// Handlers of `fs`, one per operation; the work is in the files named after it.
+// It must never reach the disk but through services.mounts and the descriptors it pins.
+// Next: read.ts, write.ts, list.ts, mkdir.ts, rm.ts, rename.ts, copy.ts.
+
+import type { Handlers } from "../../contract/capability.ts";
+import { copy } from "./copy.ts";
+import { list, stat } from "./list.ts";
+import { mkdir } from "./mkdir.ts";
+import { read } from "./read.ts";
+import { rename } from "./rename.ts";
+import { rm } from "./rm.ts";
+import type { operations } from "./schema.ts";
+import { truncate, write } from "./write.ts";
+
+/** One handler per operation of `operations`. */
+export const handlers: Handlers<typeof operations, "mounts"> = {
+  stat,
+  list,
+  read,
+  write,
+  mkdir,
+  rm,
+  rename,
+  copy,
+  truncate,
+};

@@ -1,0 +1,148 @@
+// The few calls of the C library that the runtime does not offer: locks, links by descriptor, renames that do not replace.
+// It must never be loaded before it is needed: opening a library costs start-up time.
+// Next: folder_lock.ts, staged_file.ts, rename.ts, folder_reader.ts and copy.ts use it.
+
+import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { constants } from "node:os";
+
+/** No child inherits the descriptor. */
+export const O_CLOEXEC = process.platform === "darwin" ? 0x1000000 : 0o2000000;
+/** Linux: names an object without opening it. */
+export const O_PATH = 0o10000000;
+/** Linux: a file without a name; with O_DIRECTORY, whose value differs between machines. */
+export const O_TMPFILE_BIT = 0o20000000;
+
+const LOCK_EXCLUSIVE = 2;
+const LOCK_NON_BLOCKING = 4;
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+const RENAME_NOREPLACE = 1;
+const RENAME_EXCL = 4;
+
+/** What is asked of the kernel. Failures throw an error whose `code` is the errno's name. */
+export interface Native {
+  /** Takes an exclusive lock that other processes respect; false when another holds it. Closing the descriptor frees it. */
+  tryLock(fd: number): boolean;
+  /** Gives a file without a name (O_TMPFILE) its first name; fails when the name is taken. */
+  linkDescriptor(fd: number, folder: number, name: string): void;
+  /** Renames unless the target exists (EEXIST). */
+  renameNoReplace(from: NameInFolder, to: NameInFolder): void;
+  /** Reads a batch of raw folder entries into `buffer`; 0 at the end. `undefined` where the platform has no such call. */
+  readonly getdents: ((fd: number, buffer: Uint8Array) => number) | undefined;
+  /** Copies up to `bytes` from file to file inside the kernel, from where both stand. */
+  readonly copyRange: ((from: number, to: number, bytes: number) => number) | undefined;
+}
+
+/** A name relative to an open folder. */
+export interface NameInFolder {
+  readonly fd: number;
+  readonly name: string;
+}
+
+let opened: Native | undefined;
+
+/** The C library, opened at the first call. */
+export function native(): Native {
+  opened ??= process.platform === "darwin" ? openDarwin() : openLinux();
+  return opened;
+}
+
+const { i32, i64, u32, u64, ptr: pointer } = FFIType;
+const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+const SYS_GETDENTS64 = process.arch === "arm64" ? 61n : 217n;
+
+function openLinux(): Native {
+  const { symbols } = openFirst(LIBC_NAMES, {
+    flock: { args: [i32, i32], returns: i32 },
+    linkat: { args: [i32, pointer, i32, pointer, i32], returns: i32 },
+    syscall: { args: [i64, i64, pointer, u64], returns: i64 },
+    renameat2: { args: [i32, pointer, i32, pointer, u32], returns: i32 },
+    copy_file_range: { args: [i32, pointer, i32, pointer, u64, u32], returns: i64 },
+    __errno_location: { args: [], returns: pointer },
+  });
+  const errno = () => read.i32(symbols.__errno_location() as Pointer, 0);
+  const none = null as Pointer | null;
+  return {
+    tryLock: (fd) => locked(symbols.flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING), errno),
+    linkDescriptor(fd, folder, name) {
+      const source = cString(`/proc/self/fd/${fd}`);
+      const target = cString(name);
+      const result = symbols.linkat(AT_FDCWD, ptr(source), folder, ptr(target), AT_SYMLINK_FOLLOW);
+      check(result, "link", errno);
+    },
+    renameNoReplace(from, to) {
+      const [old, fresh] = [cString(from.name), cString(to.name)];
+      const flags = RENAME_NOREPLACE;
+      check(symbols.renameat2(from.fd, ptr(old), to.fd, ptr(fresh), flags), "rename", errno);
+    },
+    getdents(fd, buffer) {
+      const size = BigInt(buffer.byteLength);
+      const got = Number(symbols.syscall(SYS_GETDENTS64, BigInt(fd), ptr(buffer), size));
+      return check(got, "getdents", errno);
+    },
+    copyRange(from, to, bytes) {
+      const got = symbols.copy_file_range(from, none, to, none, BigInt(bytes), 0);
+      return check(Number(got), "copy", errno);
+    },
+  };
+}
+
+function openDarwin(): Native {
+  const { symbols } = openFirst(["libSystem.B.dylib"], {
+    flock: { args: [i32, i32], returns: i32 },
+    renameatx_np: { args: [i32, pointer, i32, pointer, u32], returns: i32 },
+    __error: { args: [], returns: pointer },
+  });
+  const errno = () => read.i32(symbols.__error() as Pointer, 0);
+  return {
+    tryLock: (fd) => locked(symbols.flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING), errno),
+    linkDescriptor() {
+      throw systemError("ENOTSUP", "link");
+    },
+    renameNoReplace(from, to) {
+      const [old, fresh] = [cString(from.name), cString(to.name)];
+      check(
+        symbols.renameatx_np(from.fd, ptr(old), to.fd, ptr(fresh), RENAME_EXCL),
+        "rename",
+        errno,
+      );
+    },
+    getdents: undefined,
+    copyRange: undefined,
+  };
+}
+
+/** A disk that knows no locks cannot exclude other processes; within this one, changes exclude each other anyway. */
+function locked(result: number, errno: () => number): boolean {
+  return result === 0 || errno() !== constants.errno.EWOULDBLOCK;
+}
+
+function check(result: number, call: string, errno: () => number): number {
+  if (result >= 0) return result;
+  const number = errno();
+  const name = Object.entries(constants.errno).find(([, value]) => value === number)?.[0];
+  throw systemError(name ?? `E${number}`, call);
+}
+
+function systemError(code: string, call: string): Error {
+  return Object.assign(new Error(`${call}: ${code}`), { code });
+}
+
+function cString(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}
+
+function openFirst<const Symbols extends Parameters<typeof dlopen>[1]>(
+  names: readonly string[],
+  symbols: Symbols,
+) {
+  let failure: unknown;
+  for (const name of names) {
+    try {
+      return dlopen(name, symbols);
+    } catch (thrown) {
+      failure = thrown;
+    }
+  }
+  throw failure;
+}

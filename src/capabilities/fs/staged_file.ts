@@ -1,0 +1,185 @@
+// A file that does not exist until it is complete: written without a name, then put in place in one step.
+// It must never be seen half-written, nor leave anything behind when the upload ends early.
+// Next: write.ts and copy.ts fill it, precondition.ts guards the last step.
+
+import { randomBytes } from "node:crypto";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import type { MountParent } from "../../contract/services.ts";
+import { attempt, type Failing, failureOf } from "./failure.ts";
+import { type Locking, lockFolders } from "./folder_lock.ts";
+import { native, O_CLOEXEC, O_TMPFILE_BIT } from "./native.ts";
+import { assertFile } from "./open_file.ts";
+import { assertPrecondition, currentAt, type Precondition } from "./precondition.ts";
+
+/** How a complete file is put in place. */
+export interface CommitOptions extends Precondition {
+  /** Permission bits; default: those of the file it replaces, else what the node's umask leaves of 0666. */
+  readonly mode?: number | undefined;
+  /** Wait until content and name are on the disk. */
+  readonly durable?: boolean | undefined;
+}
+
+/** What a commit did. */
+export interface Committed {
+  readonly stat: BigIntStats;
+  /** Whether nothing was there before. */
+  readonly created: boolean;
+}
+
+/** Longest wait for the disk's clock to move on (ms): coarse ones tick every 1 to 10. */
+const TICK_MAX_MS = 25;
+
+/** An unnamed (or unguessably named) file beside its target; dispose it to drop what was not committed. */
+export class StagedFile implements Disposable {
+  readonly fd: number;
+  readonly #parent: MountParent;
+  readonly #call: Failing;
+  /** Name it has while it is not in place; `undefined` while it has none at all. */
+  #name: string | undefined;
+
+  constructor(parent: MountParent, call: Failing) {
+    this.#parent = parent;
+    this.#call = call;
+    const unnamed = openUnnamed(parent);
+    this.#name = unnamed === undefined ? temporaryName() : undefined;
+    this.fd = unnamed ?? attempt(call, parent.virtual_path, () => this.#openNamed());
+  }
+
+  /** Appends all of `bytes`. */
+  write(bytes: Uint8Array): void {
+    attempt(this.#call, this.#parent.virtual_path, () => {
+      for (let done = 0; done < bytes.byteLength; ) {
+        done += writeSync(this.fd, bytes, done, bytes.byteLength - done);
+      }
+    });
+  }
+
+  /**
+   * Checks the precondition and puts the file in place, as one step for everybody else. Call at most once.
+   * @throws `fs.exists`, `fs.version_mismatch`, `fs.not_a_file`, `fs.symlink`, `fs.special_file`, `fs.busy`, …
+   */
+  async commit(options: CommitOptions, call: Locking): Promise<Committed> {
+    const path = this.#parent.virtual_path;
+    try {
+      if (options.durable) await promisify(fsync)(this.fd);
+    } catch (error) {
+      throw failureOf(call, path, error);
+    }
+    using _lock = await lockFolders([this.#parent], call);
+    call.signal.throwIfAborted();
+    const current = currentAt(this.#parent, call);
+    assertPrecondition(current, options, { path, call });
+    if (current) assertFile(current, path, call);
+    return attempt(call, path, () => {
+      this.#dress(current, options.mode);
+      this.#place(current !== undefined);
+      if (options.durable) syncFolder(this.#parent);
+      return { stat: fstatSync(this.fd, { bigint: true }), created: current === undefined };
+    });
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+    if (this.#name === undefined) return;
+    try {
+      unlinkSync(this.#pathOf(this.#name));
+    } catch {
+      // Somebody removed it first, or the whole folder: nothing is left behind either way.
+    }
+    this.#name = undefined;
+  }
+
+  /** Owner and permissions of the file it replaces; never its set-user-id bits. */
+  #dress(current: BigIntStats | undefined, mode: number | undefined): void {
+    const own = fstatSync(this.fd, { bigint: true });
+    if (current && (current.uid !== own.uid || current.gid !== own.gid)) {
+      try {
+        fchownSync(this.fd, Number(current.uid), Number(current.gid));
+      } catch {
+        // Only root may give files away; replacing somebody's file then makes it the node's, as any editor would.
+      }
+    }
+    const kept = current ? Number(current.mode) & 0o777 : 0o666 & ~process.umask();
+    const bits = mode ?? kept;
+    fchmodSync(this.fd, bits);
+    if (current) passTime(this.fd, { bits, after: current.ctimeNs });
+  }
+
+  #place(replace: boolean): void {
+    const { fd, name } = this.#parent;
+    if (!replace) {
+      if (this.#name === undefined) native().linkDescriptor(this.fd, fd, name);
+      else linkSync(this.#pathOf(this.#name), this.#parent.path);
+      return;
+    }
+    const temporary = this.#name ?? temporaryName();
+    if (this.#name === undefined) native().linkDescriptor(this.fd, fd, temporary);
+    this.#name = temporary;
+    renameSync(this.#pathOf(temporary), this.#parent.path);
+    this.#name = undefined;
+  }
+
+  #openNamed(): number {
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    return openSync(this.#pathOf(this.#name!), flags, 0o600);
+  }
+
+  #pathOf(name: string): string {
+    return `${dirname(this.#parent.path)}/${name}`;
+  }
+}
+
+/** Linux: a file without a name, which even a killed process leaves nothing of. `undefined` where the disk cannot. */
+function openUnnamed(parent: MountParent): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const flags = O_TMPFILE_BIT | constants.O_DIRECTORY | constants.O_RDWR | O_CLOEXEC;
+  try {
+    return openSync(`${dirname(parent.path)}/.`, flags, 0o600);
+  } catch {
+    return undefined;
+  }
+}
+
+function temporaryName(): string {
+  return `.operon-${randomBytes(16).toString("hex")}.tmp`;
+}
+
+/**
+ * Waits until the disk gives a change time after `after`: two changes within one tick of a coarse clock would otherwise
+ * leave two contents with one version.
+ */
+export function passTime(
+  fd: number,
+  { bits, after }: { readonly bits: number; readonly after: bigint },
+): void {
+  const untilMs = performance.now() + TICK_MAX_MS;
+  while (fstatSync(fd, { bigint: true }).ctimeNs <= after && performance.now() < untilMs) {
+    fchmodSync(fd, bits);
+  }
+}
+
+function syncFolder(parent: MountParent): void {
+  const fd = openSync(dirname(parent.path), constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
