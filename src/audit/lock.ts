@@ -1,5 +1,5 @@
 import { dlopen, FFIType } from "bun:ffi";
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import { OperonError } from "../error.ts";
 
@@ -13,10 +13,10 @@ export class ProcessLock implements Disposable {
   readonly #path: string;
   #fd: number;
 
-  /** Creates the lock file (0600) when it is missing. */
-  constructor(path: string) {
+  /** Creates the lock file (0600) when it is missing, unless told not to. */
+  constructor(path: string, options: { readonly create?: boolean } = {}) {
     this.#path = path;
-    this.#fd = openLockFile(path);
+    this.#fd = openLockFile(path, options.create ?? true);
   }
 
   /**
@@ -52,7 +52,7 @@ export class ProcessLock implements Disposable {
     // A lock on a file that was deleted holds nobody off: move to the one that has its name now.
     if (fstatSync(this.#fd).nlink > 0) return true;
     closeSync(this.#fd);
-    this.#fd = openLockFile(this.#path);
+    this.#fd = openLockFile(this.#path, true);
     return libc().flock(this.#fd, operation) === 0;
   }
 }
@@ -60,8 +60,9 @@ export class ProcessLock implements Disposable {
 /** Turns of the event loop to try again at once before sleeping between tries: holders need microseconds. */
 const SPINS = 200;
 
-function openLockFile(path: string): number {
-  return openSync(path, "a", 0o600);
+function openLockFile(path: string, create: boolean): number {
+  const flags = create ? constants.O_RDWR | constants.O_CREAT : constants.O_RDONLY;
+  return openSync(path, flags | constants.O_NOFOLLOW, 0o600);
 }
 
 function locked(path: string): OperonError {

@@ -10,6 +10,7 @@ import { CheckpointFile, isSignedByItsKey, type Signer, signCheckpoint } from ".
 import type { AuditReceipt, AuditRecord } from "./entry.ts";
 import { encodeRecord } from "./line.ts";
 import { ProcessLock } from "./lock.ts";
+import { LOCK_FILE } from "./segment.ts";
 
 /** What a log needs. */
 export interface AuditLogOptions {
@@ -21,9 +22,6 @@ export interface AuditLogOptions {
   /** Default 64 MiB; tests make it small. */
   readonly segmentBytesMax?: number;
 }
-
-/** Name of the lock file inside the audit folder; it holds nothing. */
-export const LOCK_FILE = "lock";
 
 const RELAXED_MS = 10;
 const CHECKPOINT_ENTRIES = 256;
@@ -86,6 +84,8 @@ export class AuditLog implements AsyncDisposable {
       const from = newestCheckpoint(checkpoints, options.key);
       const chain = scope.use(new Chain(directory, { ...options, from }));
       log = new AuditLog({ lock, checkpoints, chain, ...options }, from?.size ?? 0);
+      // What a crash left without a checkpoint gets one before anything new is written.
+      log.#uncoveredSinceMs = Number.NEGATIVE_INFINITY;
       await log.#commit([{ ...SILENT, body: encodeRecord(STARTED) }]);
       lock.release();
     } catch (thrown) {

@@ -11,6 +11,9 @@ export interface Segment {
 /** A segment is followed by a new one before it grows past this (bytes). */
 export const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Name of the lock file inside the audit folder; it holds nothing. */
+export const LOCK_FILE = "lock";
+
 const NAME = /^(\d{20})\.jsonl$/;
 
 /** The segment whose first entry has that sequence. */
