@@ -96,9 +96,14 @@ export const changeErrors = {
     message: "The path is below a read-only mount",
     hint: "Set `read_only: false` for the mount in policy.mounts to allow changes",
   },
+  moved: {
+    kind: "aborted",
+    message: "The folder was moved or replaced while the call ran; nothing was changed",
+    hint: "Look where it is now and try again",
+  },
   entry_denied: {
     kind: "permission_denied",
-    message: "The folder holds something that policy does not let you change; nothing was changed",
+    message: "The folder holds something that policy does not let you change",
     hint: "`operon policy explain` shows the rule; act on the other entries one by one",
   },
   cross_mount: {

@@ -18,6 +18,7 @@ const BY_ERRNO: Readonly<Record<string, FsErrorName>> = {
   ENOTEMPTY: "not_empty",
   ELOOP: "symlink",
   ENXIO: "special_file",
+  EAGAIN: "special_file",
   EACCES: "permission",
   EPERM: "permission",
   EROFS: "read_only",

@@ -18,14 +18,17 @@ export const Version = z.string().min(1).max(128);
 /** What is at a path. */
 export const FileType = z.enum(["file", "folder", "symlink", "special"]);
 
-/** Permission bits in octal. */
-export const Mode = z.string().regex(/^[0-7]{3,4}$/, "permission bits in octal, e.g. 0644");
+/** Permission bits to give a file; never those that would run it as its owner. */
+export const Mode = z.string().regex(/^0?[0-7]{3}$/, "permission bits in octal, e.g. 0644");
 
 const described = {
   type: FileType,
   size_bytes: z.int().min(0),
   modified: z.iso.datetime().describe("When the content changed last"),
-  mode: Mode,
+  mode: z
+    .string()
+    .regex(/^[0-7]{4}$/)
+    .describe("Permission bits in octal"),
   version: Version,
 };
 

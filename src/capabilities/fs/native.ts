@@ -47,21 +47,27 @@ export function native(): Native {
   return opened;
 }
 
-const { i32, i64, u32, u64, ptr: pointer } = FFIType;
+const { i32, i64, u32, ptr: pointer } = FFIType;
 const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
-const SYS_GETDENTS64 = process.arch === "arm64" ? 61n : 217n;
+/** System call numbers (asm/unistd.h). */
+const NUMBERS =
+  process.arch === "arm64"
+    ? { getdents64: 61n, renameat2: 276n, copy_file_range: 285n }
+    : { getdents64: 217n, renameat2: 316n, copy_file_range: 326n };
 
 function openLinux(): Native {
   const { symbols } = openFirst(LIBC_NAMES, {
     flock: { args: [i32, i32], returns: i32 },
     linkat: { args: [i32, pointer, i32, pointer, i32], returns: i32 },
-    syscall: { args: [i64, i64, pointer, u64], returns: i64 },
-    renameat2: { args: [i32, pointer, i32, pointer, u32], returns: i32 },
-    copy_file_range: { args: [i32, pointer, i32, pointer, u64, u32], returns: i64 },
+    // Not every C library wraps the younger calls.
+    syscall: { args: [i64, i64, i64, i64, i64, i64, i64], returns: i64 },
     __errno_location: { args: [], returns: pointer },
   });
   const errno = () => read.i32(symbols.__errno_location() as Pointer, 0);
-  const none = null as Pointer | null;
+  const syscall = (number: bigint, ...words: readonly (number | bigint)[]) => {
+    const [a, b, c, d, e, f] = [...words, 0, 0, 0, 0, 0, 0].map((word) => BigInt(word));
+    return Number(symbols.syscall(number, a!, b!, c!, d!, e!, f!));
+  };
   return {
     tryLock: (fd) => locked(symbols.flock(fd, LOCK_EXCLUSIVE | LOCK_NON_BLOCKING), errno),
     linkDescriptor(fd, folder, name) {
@@ -72,17 +78,15 @@ function openLinux(): Native {
     },
     renameNoReplace(from, to) {
       const [old, fresh] = [cString(from.name), cString(to.name)];
-      const flags = RENAME_NOREPLACE;
-      check(symbols.renameat2(from.fd, ptr(old), to.fd, ptr(fresh), flags), "rename", errno);
+      const words = [from.fd, ptr(old), to.fd, ptr(fresh), RENAME_NOREPLACE];
+      check(syscall(NUMBERS.renameat2, ...words), "rename", errno);
     },
     getdents(fd, buffer) {
-      const size = BigInt(buffer.byteLength);
-      const got = Number(symbols.syscall(SYS_GETDENTS64, BigInt(fd), ptr(buffer), size));
+      const got = syscall(NUMBERS.getdents64, fd, ptr(buffer), buffer.byteLength);
       return check(got, "getdents", errno);
     },
     copyRange(from, to, bytes) {
-      const got = symbols.copy_file_range(from, none, to, none, BigInt(bytes), 0);
-      return check(Number(got), "copy", errno);
+      return check(syscall(NUMBERS.copy_file_range, from, 0, to, 0, bytes, 0), "copy", errno);
     },
   };
 }

@@ -49,7 +49,8 @@ function openPinned(parent: MountParent, call: Failing, access: number): number 
   const pin = openSync(parent.path, O_PATH | constants.O_NOFOLLOW | O_CLOEXEC);
   try {
     assertFile(fstatSync(pin, { bigint: true }), parent.virtual_path, call);
-    return openSync(`/proc/self/fd/${pin}`, access | O_CLOEXEC);
+    // Some files the kernel makes up (/proc/kmsg) are ordinary by name and wait all the same.
+    return openSync(`/proc/self/fd/${pin}`, access | constants.O_NONBLOCK | O_CLOEXEC);
   } finally {
     closeSync(pin);
   }

@@ -32,7 +32,7 @@ export async function rename(
     assertNotRoot(parent, call);
     assertNoMountBelow(parent, call);
   }
-  if (`${target.virtual_path}/`.startsWith(`${source.virtual_path}/`)) {
+  if (target.virtual_path.startsWith(`${source.virtual_path}/`)) {
     throw call.fail("into_itself", { path, to });
   }
   if (currentAt(source, call)?.isDirectory()) await assertMovable(source, target, call);

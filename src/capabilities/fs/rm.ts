@@ -10,9 +10,18 @@ import { attempt } from "./failure.ts";
 import { lockFolders } from "./folder_lock.ts";
 import { assertNotRoot, assertPrecondition, currentAt } from "./precondition.ts";
 import type { operations } from "./schema.ts";
-import { assertNoMountBelow, assertTreeAllowed, resourceBelow, walkTree } from "./tree.ts";
+import {
+  assertNoMountBelow,
+  assertTreeAllowed,
+  resourceBelow,
+  type TreeEntry,
+  walkTree,
+} from "./tree.ts";
 
 type Rm = typeof operations.rm;
+
+/** Some disks skip names while entries are being removed, and others may add some: look again, but not for ever. */
+const PASSES_MAX = 8;
 
 /** Handler of `fs.rm`. */
 export async function rm(
@@ -47,13 +56,29 @@ async function removeBelow(parent: MountParent, call: Call<Rm, "mounts">): Promi
   const accessesOf = (below: string) => [{ resource: resourceBelow(top, below) }];
   await assertTreeAllowed(parent, { call, accessesOf });
   let removed = 0;
-  for await (const entry of walkTree(parent, call)) {
-    const path = `${parent.virtual_path}/${entry.below}`;
-    if (!accessesOf(entry.below).every((access) => call.authorize(access))) {
-      throw call.fail("entry_denied", { path, removed });
+  for (let pass = 0; pass < PASSES_MAX; pass++) {
+    const before = removed;
+    for await (const entry of walkTree(parent, call)) {
+      const path = `${parent.virtual_path}/${entry.below}`;
+      if (!accessesOf(entry.below).every((access) => call.authorize(access))) {
+        throw call.fail("entry_denied", { path, removed });
+      }
+      if (attempt(call, path, () => removeEntry(entry))) removed++;
     }
-    attempt(call, path, () => (entry.isFolder ? rmdirSync(entry.path) : unlinkSync(entry.path)));
-    removed++;
+    if (removed === before) break;
   }
   return removed;
+}
+
+/** False for a folder that is not empty yet and for what somebody else removed. */
+function removeEntry({ path, isFolder }: TreeEntry): boolean {
+  try {
+    if (isFolder) rmdirSync(path);
+    else unlinkSync(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || (isFolder && code === "ENOTEMPTY")) return false;
+    throw error;
+  }
 }

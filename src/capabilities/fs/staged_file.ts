@@ -4,6 +4,7 @@
 
 import { randomBytes } from "node:crypto";
 import {
+  accessSync,
   type BigIntStats,
   closeSync,
   constants,
@@ -20,12 +21,14 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import type { Call } from "../../contract/capability.ts";
+import type { AnyOperation } from "../../contract/operation.ts";
 import type { MountParent } from "../../contract/services.ts";
 import { attempt, type Failing, failureOf } from "./failure.ts";
 import { type Locking, lockFolders } from "./folder_lock.ts";
 import { native, O_CLOEXEC, O_TMPFILE_BIT } from "./native.ts";
 import { assertFile } from "./open_file.ts";
-import { assertPrecondition, currentAt, type Precondition } from "./precondition.ts";
+import { assertInPlace, assertPrecondition, currentAt, type Precondition } from "./precondition.ts";
 
 /** How a complete file is put in place. */
 export interface CommitOptions extends Precondition {
@@ -35,12 +38,20 @@ export interface CommitOptions extends Precondition {
   readonly durable?: boolean | undefined;
 }
 
+/** For tests: `named` does without O_TMPFILE, as on disks and systems that lack it. */
+export interface StagingOptions {
+  readonly named?: boolean;
+}
+
 /** What a commit did. */
 export interface Committed {
   readonly stat: BigIntStats;
   /** Whether nothing was there before. */
   readonly created: boolean;
 }
+
+/** What a commit needs of a call. */
+export type Committing = Locking & Pick<Call<AnyOperation, "mounts">, "services">;
 
 /** Longest wait for the disk's clock to move on (ms): coarse ones tick every 1 to 10. */
 const TICK_MAX_MS = 25;
@@ -53,10 +64,10 @@ export class StagedFile implements Disposable {
   /** Name it has while it is not in place; `undefined` while it has none at all. */
   #name: string | undefined;
 
-  constructor(parent: MountParent, call: Failing) {
+  constructor(parent: MountParent, call: Failing, options: StagingOptions = {}) {
     this.#parent = parent;
     this.#call = call;
-    const unnamed = openUnnamed(parent);
+    const unnamed = options.named ? undefined : openUnnamed(parent);
     this.#name = unnamed === undefined ? temporaryName() : undefined;
     this.fd = unnamed ?? attempt(call, parent.virtual_path, () => this.#openNamed());
   }
@@ -74,7 +85,7 @@ export class StagedFile implements Disposable {
    * Checks the precondition and puts the file in place, as one step for everybody else. Call at most once.
    * @throws `fs.exists`, `fs.version_mismatch`, `fs.not_a_file`, `fs.symlink`, `fs.special_file`, `fs.busy`, …
    */
-  async commit(options: CommitOptions, call: Locking): Promise<Committed> {
+  async commit(options: CommitOptions, call: Committing): Promise<Committed> {
     const path = this.#parent.virtual_path;
     try {
       if (options.durable) await promisify(fsync)(this.fd);
@@ -83,9 +94,12 @@ export class StagedFile implements Disposable {
     }
     using _lock = await lockFolders([this.#parent], call);
     call.signal.throwIfAborted();
+    assertInPlace(this.#parent, call);
     const current = currentAt(this.#parent, call);
     assertPrecondition(current, options, { path, call });
     if (current) assertFile(current, path, call);
+    // Replacing needs no right to the file itself: honour one that its owner made read-only.
+    if (current) attempt(call, path, () => accessSync(this.#parent.path, constants.W_OK));
     return attempt(call, path, () => {
       this.#dress(current, options.mode);
       this.#place(current !== undefined);

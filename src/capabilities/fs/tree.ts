@@ -59,12 +59,12 @@ async function* walkFolder(level: Level, walk: Walk): AsyncGenerator<TreeEntry, 
   const { root, call, turn } = walk;
   const where = level.below === "" ? root.virtual_path : `${root.virtual_path}/${level.below}`;
   if (level.depth > DEPTH_MAX) throw call.fail("too_deep", { path: where });
-  const fd = attempt(call, where, () => openFolder(level.path));
-  const folder = { fd, path: pathOf(fd, level.path) };
-  try {
-    // All names first: removing entries while a folder is being read may make the disk skip some.
-    const names = attempt(call, where, () => [...readNames(folder)].flat());
-    for (const name of names) {
+  using folder = attempt(call, where, () => openFolder(level.path));
+  const names = readNames(folder);
+  for (;;) {
+    const batch = attempt(call, where, () => names.next());
+    if (batch.done) return undefined;
+    for (const name of batch.value) {
       const path = entryPath(folder.path, name);
       const stat = attempt(call, where, () => lstatSync(path, { throwIfNoEntry: false }));
       if (!stat) continue;
@@ -77,15 +77,13 @@ async function* walkFolder(level: Level, walk: Walk): AsyncGenerator<TreeEntry, 
       await new Promise((resolve) => setImmediate(resolve));
       call.signal.throwIfAborted();
     }
-  } finally {
-    closeSync(fd);
   }
-  return undefined;
 }
 
-function openFolder(path: string | Buffer): number {
+function openFolder(path: string | Buffer): Disposable & { readonly fd: number; path: string } {
   const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
-  return openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return { fd, path: pathOf(fd, path), [Symbol.dispose]: () => closeSync(fd) };
 }
 
 /** Elsewhere than on Linux a descriptor is no path; there the names lead down from the pinned root. */

@@ -8,7 +8,7 @@ const ERRORS = {
   missing: ["not_found", "does not exist", "operon fs list NODE:/FOLDER shows what is there"],
   not_a_folder: [
     "failed_precondition",
-    "leads through something that is not a folder",
+    "is not a folder, or leads through something that is not",
     "operon fs stat shows what each part of the path is",
   ],
   symlink: [
