@@ -29,7 +29,11 @@ export class AddressBook {
   /** Names that mean the own node. */
   readonly #ownNames: ReadonlySet<string>;
 
-  constructor(options: { known: KnownNodes; configured: Readonly<Record<string, ConfiguredNode>>; ownName: string }) {
+  constructor(options: {
+    known: KnownNodes;
+    configured: Readonly<Record<string, ConfiguredNode>>;
+    ownName: string;
+  }) {
     this.#known = options.known;
     this.#configured = options.configured;
     this.#ownNames = new Set(["", "local", options.ownName]);
@@ -46,14 +50,22 @@ export class AddressBook {
 
   /** All known nodes but the own one. */
   list(): readonly Address[] {
-    const names = new Set([...Object.keys(this.#configured), ...this.#known.list().map((node) => node.name)]);
-    return [...names].filter((name) => !this.#ownNames.has(name)).map((name) => this.#address(name) as Address);
+    const names = new Set([
+      ...Object.keys(this.#configured),
+      ...this.#known.list().map((node) => node.name),
+    ]);
+    return [...names]
+      .filter((name) => !this.#ownNames.has(name))
+      .map((name) => this.#address(name) as Address);
   }
 
   /** @throws OperonError `node.unknown` */
   find(name: string): Address {
     const address = this.#address(name);
     if (address) return address;
+    // A node that dialled us may be called by its key, before anybody gave it a name.
+    if (name.startsWith("ed25519:"))
+      return { name, key: PublicKey.parse(name), endpoint: undefined, labels: {} };
     throw new OperonError({
       code: "node.unknown",
       kind: "not_found",

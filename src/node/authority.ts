@@ -6,6 +6,7 @@
 import type { AuditReceipt, AuditRecord } from "../audit/entry.ts";
 import type { AuditLog } from "../audit/log.ts";
 import type { Clock } from "../clock.ts";
+import type { CallReceipt } from "../contract/caller.ts";
 import type { Principal } from "../contract/capability.ts";
 import type { Access } from "../contract/operation.ts";
 import type { Decision } from "../decision.ts";
@@ -13,9 +14,8 @@ import { OperonError } from "../error.ts";
 import type { CompiledPolicy } from "../policy/compiled_policy.ts";
 import { type Evaluation, evaluate } from "../policy/decide.ts";
 import type { UsageLedger } from "../policy/usage.ts";
-import type { CallReceipt } from "../contract/caller.ts";
 import { merklePath } from "../wire/merkle.ts";
-import { type Authorized, type Bound, authorizedCall } from "./invoke.ts";
+import { type Authorized, authorizedCall, type Bound } from "./invoke.ts";
 
 /** What deciding needs. */
 export interface AuthorityOptions {
@@ -65,10 +65,16 @@ export class Authority {
     const call = this.#newCallId();
     const record = decidedRecord(bound, decision, call);
     if (decision.verdict !== "allow") {
-      throw new Refusal(refusal(bound, decision), decision, await this.#options.audit.append(record));
+      throw new Refusal(
+        refusal(bound, decision),
+        decision,
+        await this.#options.audit.append(record),
+      );
     }
     const durable =
-      bound.effect === "read" ? this.#options.audit.appendRelaxed(record) : this.#options.audit.append(record);
+      bound.effect === "read"
+        ? this.#options.audit.appendRelaxed(record)
+        : this.#options.audit.append(record);
     const audited: Authorized["audited"] = { receipt: undefined };
     // A read's entry may be awaited later, or never by a caller that left.
     durable.then(
@@ -94,11 +100,19 @@ export class Authority {
   /** Records how an authorized call ended. Never throws: the effect has happened. */
   finished(authorized: Authorized, outcome: NonNullable<AuditRecord["outcome"]>): void {
     const { bound, call } = authorized;
-    const record: AuditRecord = { event: "finished", call, operation: bound.registered.id, outcome };
+    const record: AuditRecord = {
+      event: "finished",
+      call,
+      operation: bound.registered.id,
+      outcome,
+    };
     this.#options.audit.appendRelaxed(record).catch(() => {});
     if (authorized.usageKeys.length === 0) return;
     const bytes = (outcome.bytes_in ?? 0) + (outcome.bytes_out ?? 0);
-    this.#options.usage.record(authorized.usageKeys, { bytes, seconds: outcome.duration_ms / 1000 });
+    this.#options.usage.record(authorized.usageKeys, {
+      bytes,
+      seconds: outcome.duration_ms / 1000,
+    });
   }
 
   /** Records a request that never became a decision: malformed, or for an operation there is not. */
@@ -115,10 +129,17 @@ export class Authority {
 
   /** The receipt of a decision. */
   receipt(decision: Decision, audit: AuditReceipt | undefined): Omit<CallReceipt, "node"> {
-    return { decision: summary(decision), ...(audit ? { audit: { sequence: audit.sequence, hash: audit.hash } } : {}) };
+    return {
+      decision: summary(decision),
+      ...(audit ? { audit: { sequence: audit.sequence, hash: audit.hash } } : {}),
+    };
   }
 
-  #evaluate(bound: Decidable, accesses: readonly Access[], options: { ignoreUsage?: boolean }): Evaluation {
+  #evaluate(
+    bound: Decidable,
+    accesses: readonly Access[],
+    options: { ignoreUsage?: boolean },
+  ): Evaluation {
     const { clock, usage } = this.#options;
     const { operation, id } = bound.registered;
     const evaluation = evaluate(this.#options.policy(), {
@@ -158,14 +179,20 @@ const INVITED: Evaluation = {
 
 const NO_USAGE = () => ({ calls: 0, bytes: 0, seconds: 0 });
 
-function summary({ verdict, reason, rule }: Decision): Pick<Decision, "verdict" | "reason" | "rule"> {
+function summary({
+  verdict,
+  reason,
+  rule,
+}: Decision): Pick<Decision, "verdict" | "reason" | "rule"> {
   return rule ? { verdict, reason, rule } : { verdict, reason };
 }
 
 function refusal(bound: Bound, decision: Decision): OperonError {
   const isAsk = decision.verdict === "ask";
   const who = bound.request.principal.name;
-  const what = decision.resource ? `${bound.registered.id} on ${decision.resource}` : bound.registered.id;
+  const what = decision.resource
+    ? `${bound.registered.id} on ${decision.resource}`
+    : bound.registered.id;
   return new OperonError({
     code: isAsk ? "policy.approval_required" : "policy.denied",
     kind: "permission_denied",
@@ -187,7 +214,7 @@ function refusal(bound: Bound, decision: Decision): OperonError {
 function decidedRecord(bound: Bound, decision: Decision, call: string): AuditRecord {
   const { message, principal, via } = bound.request;
   const { trace } = message.body;
-  const { batch, leaves, index } = message.proof;
+  const { batch, leaves, root, index } = message.proof;
   return {
     event: "decided",
     call,
@@ -204,7 +231,7 @@ function decidedRecord(bound: Bound, decision: Decision, call: string): AuditRec
       time_ms: batch.time_ms,
       count: leaves.length,
       index,
-      root: hex(batch.root),
+      root: hex(root),
       path: leaves.length === 1 ? [] : merklePath([...leaves], index).map(hex),
       signature: hex(batch.signature),
     },

@@ -15,7 +15,10 @@ export interface BridgedCaller {
 }
 
 /** Carries chunks, half-closes, cancel and the response until the call is over; never throws. */
-export async function bridge(caller: BridgedCaller, sending: Promise<SentCall> | SentCall): Promise<void> {
+export async function bridge(
+  caller: BridgedCaller,
+  sending: Promise<SentCall> | SentCall,
+): Promise<void> {
   try {
     const sent = await sending;
     const cancel = () => sent.cancel();

@@ -6,9 +6,9 @@ import type { Clock } from "../clock.ts";
 import type { CallOptions, OngoingCall } from "../contract/caller.ts";
 import { OperonError } from "../error.ts";
 import type { KeyPair, PublicKey } from "../identity/key.ts";
+import type { RecordChannel } from "../wire/channel.ts";
 import { dial } from "../wire/dial.ts";
 import type { ReplayGuard } from "../wire/replay.ts";
-import type { SealedChannel } from "../wire/sealed.ts";
 import { type SentCall, Session, type VerifiedMessage } from "../wire/session.ts";
 import type { Address, AddressBook } from "./address_book.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
@@ -80,11 +80,13 @@ export class Connector {
   /** Dials an endpoint that must have this key; used where no name exists yet. */
   async dialKey(endpoint: string, expected: PublicKey, signal: AbortSignal): Promise<Session> {
     const { key, clock } = this.#options;
-    return dial({ endpoint, key, expected, clock, signal }, (channel, keys) => this.adopt(channel, keys.peer, "initiator"));
+    return dial({ endpoint, key, expected, clock, signal }, (channel, keys) =>
+      this.adopt(channel, keys.peer, "initiator"),
+    );
   }
 
   /** Makes a session of a fresh channel, from whichever side it was opened. */
-  adopt(channel: SealedChannel, peer: PublicKey, role: "initiator" | "responder"): Session {
+  adopt(channel: RecordChannel, peer: PublicKey, role: "initiator" | "responder"): Session {
     const { key, clock, replay, software } = this.#options;
     const session: Session = new Session({
       channel,
@@ -118,7 +120,8 @@ export class Connector {
 
   /** Keeps sessions to all known nodes with an endpoint open until closed: so a node behind NAT stays callable. */
   keepWarm(): void {
-    for (const { name, endpoint } of this.#options.addresses.list()) if (endpoint !== undefined) void this.#keep(name);
+    for (const { name, endpoint } of this.#options.addresses.list())
+      if (endpoint !== undefined) void this.#keep(name);
   }
 
   /** Asks all peers to send no more calls. */
@@ -145,14 +148,17 @@ export class Connector {
     const { key, clock, addresses, notice } = this.#options;
     const { endpoint, name } = address;
     if (endpoint === undefined) throw noEndpoint(name);
-    const session = await dial({ endpoint, key, expected: address.key, clock, signal: this.#closing.signal }, (channel, keys) =>
-      this.adopt(channel, keys.peer, "initiator"),
+    const session = await dial(
+      { endpoint, key, expected: address.key, clock, signal: this.#closing.signal },
+      (channel, keys) => this.adopt(channel, keys.peer, "initiator"),
     ).catch((error) => {
       throw explainKeyMismatch(error, name);
     });
     if (!address.key && session.peer) {
       addresses.pin({ name, key: session.peer, endpoint });
-      notice(`${name} is ${session.peer.id} from now on: its key was pinned on first use. Compare it on that machine with: operon node info`);
+      notice(
+        `${name} is ${session.peer.id} from now on: its key was pinned on first use. Compare it on that machine with: operon node info`,
+      );
     }
     return session;
   }

@@ -30,7 +30,11 @@ export interface Invite {
 
 /** Text a person carries to the other machine. */
 export function formatCode({ endpoint, key, secret }: InviteCode): string {
-  const parts = [endpoint, Buffer.from(key.bytes).toString("base64url"), Buffer.from(secret).toString("base64url")];
+  const parts = [
+    endpoint,
+    Buffer.from(key.bytes).toString("base64url"),
+    Buffer.from(secret).toString("base64url"),
+  ];
   return CODE_PREFIX + Buffer.from(parts.join(" ")).toString("base64url");
 }
 
@@ -39,10 +43,20 @@ export function parseCode(text: string): InviteCode {
   const trimmed = text.trim();
   try {
     if (!trimmed.startsWith(CODE_PREFIX) || trimmed.length > 1024) throw new Error("prefix");
-    const [endpoint, key, secret, ...rest] = Buffer.from(trimmed.slice(CODE_PREFIX.length), "base64url").toString("utf8").split(" ");
+    const [endpoint, key, secret, ...rest] = Buffer.from(
+      trimmed.slice(CODE_PREFIX.length),
+      "base64url",
+    )
+      .toString("utf8")
+      .split(" ");
     const secretBytes = Buffer.from(secret ?? "", "base64url");
-    if (!endpoint || !key || rest.length > 0 || secretBytes.byteLength !== SECRET_BYTES) throw new Error("parts");
-    return { endpoint, key: PublicKey.fromBytes(Buffer.from(key, "base64url")), secret: secretBytes };
+    if (!endpoint || !key || rest.length > 0 || secretBytes.byteLength !== SECRET_BYTES)
+      throw new Error("parts");
+    return {
+      endpoint,
+      key: PublicKey.fromBytes(Buffer.from(key, "base64url")),
+      secret: secretBytes,
+    };
   } catch (cause) {
     throw new OperonError({
       code: "node.code_invalid",
@@ -93,7 +107,9 @@ export class Invites {
   /** Takes the invitation this proof belongs to; it is gone afterwards. @throws OperonError `node.invite_invalid` */
   take(proof: string, inviter: PublicKey, joinerKeyId: string): Invite {
     const invites = this.#load();
-    const found = invites.find((invite) => sameText(proofFrom(invite.verifier, inviter, joinerKeyId), proof));
+    const found = invites.find((invite) =>
+      sameText(proofFrom(invite.verifier, inviter, joinerKeyId), proof),
+    );
     if (!found) {
       throw new OperonError({
         code: "node.invite_invalid",
@@ -108,7 +124,9 @@ export class Invites {
 
   #load(): Invite[] {
     if (!existsSync(this.#path)) return [];
-    const invites = JSON.parse(Buffer.from(readPrivateFile(this.#path, { maxBytes: 256 * 1024 })).toString("utf8")) as Invite[];
+    const invites = JSON.parse(
+      Buffer.from(readPrivateFile(this.#path, { maxBytes: 256 * 1024 })).toString("utf8"),
+    ) as Invite[];
     return invites.filter((invite) => invite.expires_ms > this.#clock.nowMs());
   }
 
@@ -122,7 +140,9 @@ function verifierOf(secret: Uint8Array): string {
 }
 
 function proofFrom(verifier: string, inviter: PublicKey, joinerKeyId: string): string {
-  return createHmac("sha256", Buffer.from(verifier, "hex")).update(`operon/1 join\0${inviter.id}\0${joinerKeyId}`).digest("hex");
+  return createHmac("sha256", Buffer.from(verifier, "hex"))
+    .update(`operon/1 join\0${inviter.id}\0${joinerKeyId}`)
+    .digest("hex");
 }
 
 function sameText(a: string, b: string): boolean {

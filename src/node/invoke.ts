@@ -10,8 +10,8 @@ import type { RegisteredOperation, Registry } from "../contract/registry.ts";
 import type { Services } from "../contract/services.ts";
 import type { Decision } from "../decision.ts";
 import { OperonError, toOperonError } from "../error.ts";
-import type { VerifiedMessage } from "../wire/session.ts";
 import { nearestName } from "../policy/nearest_name.ts";
+import type { VerifiedMessage } from "../wire/session.ts";
 
 declare const bound: unique symbol;
 declare const authorized: unique symbol;
@@ -57,7 +57,11 @@ export interface Authorized {
  */
 export async function bind(
   request: VerifiedRequest,
-  node: { readonly registry: Registry; readonly context: ResourceContext; readonly services: Services },
+  node: {
+    readonly registry: Registry;
+    readonly context: ResourceContext;
+    readonly services: Services;
+  },
 ): Promise<Bound> {
   const { body } = request.message;
   const registered = node.registry.find(body.operation);
@@ -65,11 +69,23 @@ export async function bind(
   const input = parseInput(registered, body.input);
   const accesses = accessesOf(registered, input, node.context);
   const { facts, factsFailure } = await gatherFacts(registered, input, node.services);
-  return { request, registered, input, accesses, effect: registered.operation.effect, facts, factsFailure } as Bound;
+  return {
+    request,
+    registered,
+    input,
+    accesses,
+    effect: registered.operation.effect,
+    facts,
+    factsFailure,
+  } as Bound;
 }
 
 /** What an operation touches with this input. */
-export function accessesOf(registered: RegisteredOperation, input: unknown, context: ResourceContext): readonly Access[] {
+export function accessesOf(
+  registered: RegisteredOperation,
+  input: unknown,
+  context: ResourceContext,
+): readonly Access[] {
   const resource = registered.operation.resource(input as never, context);
   return typeof resource === "string" ? [{ resource }] : resource;
 }
@@ -115,6 +131,8 @@ function operationUnknown(id: string, registry: Registry): OperonError {
     code: "node.operation_unknown",
     kind: "unimplemented",
     message: `This node has no operation "${id.slice(0, 80)}"`,
-    hint: near ? `Did you mean ${near}? operon capability list NODE shows what it has` : "operon capability list NODE shows what it has",
+    hint: near
+      ? `Did you mean ${near}? operon capability list NODE shows what it has`
+      : "operon capability list NODE shows what it has",
   });
 }

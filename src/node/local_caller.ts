@@ -3,7 +3,7 @@
 // Next: local_door.ts is the daemon's end; connector.ts is how a caller does without one.
 
 import type { Clock } from "../clock.ts";
-import type { CallOptions, Caller, OngoingCall } from "../contract/caller.ts";
+import type { Caller, CallOptions, OngoingCall } from "../contract/caller.ts";
 import type { KeyPair } from "../identity/key.ts";
 import { PublicKey } from "../identity/key.ts";
 import { signRequests } from "../wire/batch.ts";
@@ -31,7 +31,10 @@ class LocalCaller implements Caller {
   /** Keys of nodes this caller signs for, by name. */
   readonly #keys = new Map<string, Promise<PublicKey>>();
 
-  constructor(channel: ConstructorParameters<typeof Session>[0]["channel"], options: LocalCallerOptions) {
+  constructor(
+    channel: ConstructorParameters<typeof Session>[0]["channel"],
+    options: LocalCallerOptions,
+  ) {
     this.#options = options;
     this.#session = new Session({
       channel,
@@ -49,7 +52,8 @@ class LocalCaller implements Caller {
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
     const request = requestBytes(operation, input, options);
     const { identity } = this.#options;
-    if (identity) return ongoingCall(this.#relayed(node, request, identity), () => undefined, options);
+    if (identity)
+      return ongoingCall(this.#relayed(node, request, identity), () => undefined, options);
     return ongoingCall(this.#session.callLocal(node, request), () => undefined, options);
   }
 
@@ -73,7 +77,10 @@ class LocalCaller implements Caller {
     let key = this.#keys.get(node);
     if (!key) {
       const name = node === "" ? "local" : node;
-      const call = this.#session.callLocal("local", requestBytes("node.resolve", { node: name }, {}));
+      const call = this.#session.callLocal(
+        "local",
+        requestBytes("node.resolve", { node: name }, {}),
+      );
       const ongoing = ongoingCall(call, () => undefined, {});
       key = ongoing.output.then((peer) => PublicKey.parse((peer as { key: string }).key));
       this.#keys.set(node, key);

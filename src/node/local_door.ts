@@ -34,7 +34,11 @@ export function openLocalDoor(options: LocalDoorOptions): Disposable {
   };
 }
 
-function localSession(channel: LocalChannel, options: LocalDoorOptions, closed: () => void): Session {
+function localSession(
+  channel: LocalChannel,
+  options: LocalDoorOptions,
+  closed: () => void,
+): Session {
   const { key, clock, software } = options;
   return new Session({
     channel,

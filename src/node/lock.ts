@@ -2,8 +2,8 @@
 // It must never depend on a process id file being fresh: the kernel drops the lock when its holder dies.
 // Next: daemon.ts takes it.
 
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dlopen } from "bun:ffi";
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { OperonError } from "../error.ts";
 
 const LOCK_EX = 2;
@@ -14,7 +14,11 @@ const LOCK_NB = 4;
  * @throws OperonError `node.already_running`
  */
 export function lockHome(path: string): Disposable {
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const descriptor = openSync(
+    path,
+    constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+    0o600,
+  );
   if (flock(descriptor, LOCK_EX | LOCK_NB) !== 0) {
     const holder = readFileSync(descriptor, "utf8").trim();
     closeSync(descriptor);

@@ -3,7 +3,7 @@
 // Next: contract/caller.ts says what each part promises; connector.ts and local_caller.ts make the calls.
 
 import type { CallOptions, CallReceipt, Chunk, OngoingCall } from "../contract/caller.ts";
-import { OperonError, fromErrorDocument, toOperonError } from "../error.ts";
+import { fromErrorDocument, OperonError, toOperonError } from "../error.ts";
 import { CHUNK_BYTES } from "../limits.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { decodeResponse, encodeRequest } from "../wire/envelope.ts";
@@ -24,7 +24,11 @@ export function requestBytes(operation: string, input: unknown, options: CallOpt
  * A call as its caller sees it, once `sent` resolves; when it rejects, so does the call.
  * @param node key id of the node that serves it, known at the latest when it has answered
  */
-export function ongoingCall(sent: Promise<SentCall> | SentCall, node: () => string | undefined, options: CallOptions): OngoingCall {
+export function ongoingCall(
+  sent: Promise<SentCall> | SentCall,
+  node: () => string | undefined,
+  options: CallOptions,
+): OngoingCall {
   return new Ongoing(sent, node, options);
 }
 
@@ -37,7 +41,11 @@ class Ongoing implements OngoingCall {
   #cancelled: OperonError | undefined;
   #isReading = false;
 
-  constructor(sent: Promise<SentCall> | SentCall, node: () => string | undefined, options: CallOptions) {
+  constructor(
+    sent: Promise<SentCall> | SentCall,
+    node: () => string | undefined,
+    options: CallOptions,
+  ) {
     this.#sent = Promise.resolve(sent);
     this.#node = node;
     const { signal } = options;
@@ -63,7 +71,13 @@ class Ongoing implements OngoingCall {
   }
 
   cancel(reason?: OperonError): void {
-    this.#cancelled ??= reason ?? new OperonError({ code: "node.cancelled", kind: "cancelled", message: "The call was cancelled" });
+    this.#cancelled ??=
+      reason ??
+      new OperonError({
+        code: "node.cancelled",
+        kind: "cancelled",
+        message: "The call was cancelled",
+      });
     this.#call?.cancel();
   }
 
@@ -84,7 +98,9 @@ class Ongoing implements OngoingCall {
     }
     await pumping?.catch(() => {});
     const response = decodeResponse(bytes);
-    const receipt = response.receipt ? { node: this.#node() ?? "", ...response.receipt } : undefined;
+    const receipt = response.receipt
+      ? { node: this.#node() ?? "", ...response.receipt }
+      : undefined;
     if (!response.ok) throw new RefusedCall(fromErrorDocument(response.error), receipt);
     return { output: response.output, receipt };
   }
@@ -112,7 +128,12 @@ class RefusedCall {
 function* toChunks(chunk: WireChunk): Generator<Chunk> {
   if (!chunk.values) return yield { kind: "bytes", channel: chunk.channel, bytes: chunk.payload };
   const items = decode(chunk.payload);
-  if (!Array.isArray(items)) throw new OperonError({ code: "wire.message_invalid", kind: "internal", message: "A peer sent values that are no list" });
+  if (!Array.isArray(items))
+    throw new OperonError({
+      code: "wire.message_invalid",
+      kind: "internal",
+      message: "A peer sent values that are no list",
+    });
   for (const value of items) yield { kind: "value", value };
 }
 
@@ -149,7 +170,11 @@ export class ItemWriter {
   async write(value: unknown): Promise<void> {
     const encoded = encode(value);
     if (encoded.byteLength > CHUNK_BYTES - 16) {
-      throw new OperonError({ code: "wire.value_too_large", kind: "resource_exhausted", message: "One value of a stream does not fit a chunk" });
+      throw new OperonError({
+        code: "wire.value_too_large",
+        kind: "resource_exhausted",
+        message: "One value of a stream does not fit a chunk",
+      });
     }
     if (this.#bytes + encoded.byteLength > CHUNK_BYTES - 16) await this.flush();
     this.#items.push(encoded);
@@ -194,7 +219,15 @@ function abortReason(signal: AbortSignal | undefined): OperonError {
   const reason: unknown = signal?.reason;
   if (reason instanceof OperonError) return reason;
   if (reason instanceof Error && reason.name === "TimeoutError") {
-    return new OperonError({ code: "node.deadline_exceeded", kind: "deadline_exceeded", message: "The call did not end in time" });
+    return new OperonError({
+      code: "node.deadline_exceeded",
+      kind: "deadline_exceeded",
+      message: "The call did not end in time",
+    });
   }
-  return new OperonError({ code: "node.cancelled", kind: "cancelled", message: "The call was cancelled" });
+  return new OperonError({
+    code: "node.cancelled",
+    kind: "cancelled",
+    message: "The call was cancelled",
+  });
 }

@@ -10,7 +10,7 @@ import { PublicKey } from "../identity/key.ts";
 import { parseEndpoint } from "../wire/dial.ts";
 import type { Address, AddressBook } from "./address_book.ts";
 import type { Connector } from "./connector.ts";
-import { type Invites, formatCode, parseCode, proofOf } from "./invites.ts";
+import { formatCode, type Invites, parseCode, proofOf } from "./invites.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 
 /** What the service is made of. */
@@ -24,9 +24,18 @@ export interface PeerServiceOptions {
   /** Roles that exist in the policy in force. */
   readonly roles: () => readonly string[];
   /** Adds a principal to the configuration and takes the new policy into force. */
-  readonly addPrincipal: (principal: { name: string; key: string; roles: readonly string[] }) => Promise<string>;
+  readonly addPrincipal: (principal: {
+    name: string;
+    key: string;
+    roles: readonly string[];
+  }) => Promise<string>;
   /** Calls a node as this one. */
-  readonly call: (node: string, operation: string, input: unknown, signal: AbortSignal) => Promise<unknown>;
+  readonly call: (
+    node: string,
+    operation: string,
+    input: unknown,
+    signal: AbortSignal,
+  ) => Promise<unknown>;
 }
 
 /** The nodes around a node. */
@@ -45,13 +54,27 @@ export class PeerService implements Peers {
 
   list(): readonly PeerInfo[] {
     const self = this.info();
-    const own: PeerInfo = { name: self.node_id, key: self.key, endpoint: self.endpoint, labels: {}, state: "self" };
+    const own: PeerInfo = {
+      name: self.node_id,
+      key: self.key,
+      endpoint: self.endpoint,
+      labels: {},
+      state: "self",
+    };
     const known = this.#options.addresses.list();
     const keys = new Set(known.map((address) => address.key?.id));
     // Nodes that dialled us but have no name here are peers too: they can be called by their key.
     const unnamed = this.#options.connector.connectedKeys
       .filter((key) => !keys.has(key) && key !== self.key)
-      .map((key): PeerInfo => ({ name: key, key, endpoint: undefined, labels: {}, state: "connected" }));
+      .map(
+        (key): PeerInfo => ({
+          name: key,
+          key,
+          endpoint: undefined,
+          labels: {},
+          state: "connected",
+        }),
+      );
     return [own, ...known.map((address) => this.#peerInfo(address)), ...unnamed];
   }
 
@@ -71,7 +94,9 @@ export class PeerService implements Peers {
       round_trips_us.push(Math.round((clock.monotonicMs() - startMs) * 1000));
       version = info.version;
     }
-    const clock_offset_ms = addresses.isOwn(name) ? 0 : connector.clockOffsetMs(await connector.session(name));
+    const clock_offset_ms = addresses.isOwn(name)
+      ? 0
+      : connector.clockOffsetMs(await connector.session(name));
     return { round_trips_us, clock_offset_ms, version };
   }
 
@@ -81,7 +106,11 @@ export class PeerService implements Peers {
     const endpoint = options.endpoint ?? this.info().endpoint;
     if (endpoint === undefined) throw noEndpoint();
     const expiresMs = clock.nowMs() + options.expires_secs * 1000;
-    const secret = invites.open({ roles: options.roles, expires_ms: expiresMs, ...(options.name === undefined ? {} : { name: options.name }) });
+    const secret = invites.open({
+      roles: options.roles,
+      expires_ms: expiresMs,
+      ...(options.name === undefined ? {} : { name: options.name }),
+    });
     return {
       code: formatCode({ endpoint: parseEndpoint(endpoint), key: key.publicKey, secret }),
       expires_at: new Date(expiresMs).toISOString(),
@@ -90,18 +119,26 @@ export class PeerService implements Peers {
     };
   }
 
-  async join(code: string, options: { name?: string; signal: AbortSignal }): ReturnType<Peers["join"]> {
+  async join(
+    code: string,
+    options: { name?: string; signal: AbortSignal },
+  ): ReturnType<Peers["join"]> {
     const { addresses, connector, key } = this.#options;
     const { endpoint, key: inviter, secret } = parseCode(code);
     if (inviter.equals(key.publicKey)) throw ownCode();
     const self = this.info();
-    const session = connector.usable(inviter.id) ?? (await connector.dialKey(endpoint, inviter, options.signal));
+    const session =
+      connector.usable(inviter.id) ?? (await connector.dialKey(endpoint, inviter, options.signal));
     const input = {
       proof: proofOf(secret, inviter, key.publicKey.id),
       name: self.node_id,
       ...(self.endpoint === undefined ? {} : { endpoint: self.endpoint }),
     };
-    const call = ongoingCall(session.call(requestBytes("node.redeem", input, {})), () => inviter.id, { signal: options.signal });
+    const call = ongoingCall(
+      session.call(requestBytes("node.redeem", input, {})),
+      () => inviter.id,
+      { signal: options.signal },
+    );
     const answer = (await call.output) as { node_id: string; roles: string[] };
     const name = options.name ?? answer.node_id;
     addresses.pin({ name, key: inviter, endpoint });
@@ -121,17 +158,26 @@ export class PeerService implements Peers {
     return addresses.forget(name);
   }
 
-  async #redeem(proof: string, caller: Parameters<Peers["redeem"]>[1]): ReturnType<Peers["redeem"]> {
+  async #redeem(
+    proof: string,
+    caller: Parameters<Peers["redeem"]>[1],
+  ): ReturnType<Peers["redeem"]> {
     const { addPrincipal, addresses, invites, key } = this.#options;
     const invite = invites.take(proof, key.publicKey, caller.key);
-    const name = await addPrincipal({ name: invite.name ?? caller.name ?? "node", key: caller.key, roles: invite.roles });
+    const name = await addPrincipal({
+      name: invite.name ?? caller.name ?? "node",
+      key: caller.key,
+      roles: invite.roles,
+    });
     const isKnown = addresses.list().some((address) => address.name === name);
-    if (!isKnown) addresses.pin({ name, key: PublicKey.parse(caller.key), endpoint: caller.endpoint });
+    if (!isKnown)
+      addresses.pin({ name, key: PublicKey.parse(caller.key), endpoint: caller.endpoint });
     return { node_id: this.info().node_id, roles: invite.roles };
   }
 
   #peerInfo(address: Address): PeerInfo {
-    const isConnected = address.key !== undefined && this.#options.connector.usable(address.key.id) !== undefined;
+    const isConnected =
+      address.key !== undefined && this.#options.connector.usable(address.key.id) !== undefined;
     return {
       name: address.name,
       key: address.key?.id,
@@ -148,7 +194,10 @@ export class PeerService implements Peers {
       code: "node.role_unknown",
       kind: "not_found",
       message: `The policy of this node has no role "${role}"`,
-      hint: roles.length > 0 ? `It has: ${roles.join(", ")}` : "Define one under policy.roles in the configuration",
+      hint:
+        roles.length > 0
+          ? `It has: ${roles.join(", ")}`
+          : "Define one under policy.roles in the configuration",
     });
   }
 }

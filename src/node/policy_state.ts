@@ -2,8 +2,8 @@
 // It must never leave the node with less policy than it had: a reload that fails changes nothing.
 // Next: config/load.ts parses, policy/compile.ts compiles, authority.ts decides by it.
 
-import type { Registry } from "../contract/registry.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import type { Registry } from "../contract/registry.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import type { CompiledPolicy } from "../policy/compiled_policy.ts";
 import type { Locate } from "../policy/located_yaml.ts";
@@ -26,10 +26,20 @@ export async function loadPolicyState(path: string, registry: Registry): Promise
 }
 
 /** Compiles a `policy` section as the configuration or a verdict table holds it. */
-export function compileSection(section: Readonly<Record<string, unknown>> | undefined, registry: Registry, locate: Locate): CompiledPolicy {
-  const own = Object.fromEntries(Object.keys(policyShape).flatMap((key) => (section && key in section ? [[key, section[key]]] : [])));
+export function compileSection(
+  section: Readonly<Record<string, unknown>> | undefined,
+  registry: Registry,
+  locate: Locate,
+): CompiledPolicy {
+  const own = Object.fromEntries(
+    Object.keys(policyShape).flatMap((key) =>
+      section && key in section ? [[key, section[key]]] : [],
+    ),
+  );
   return compilePolicy(PolicySchema.parse(own), {
-    caveats: Object.fromEntries(registry.capabilities.map((capability) => [capability.id, capability.caveats])),
+    caveats: Object.fromEntries(
+      registry.capabilities.map((capability) => [capability.id, capability.caveats]),
+    ),
     operations: registry.operations.map(({ id, operation }) => ({ id, effect: operation.effect })),
     locate,
   });
@@ -37,11 +47,18 @@ export function compileSection(section: Readonly<Record<string, unknown>> | unde
 
 /** Schemas of the sections capabilities own, by capability id. */
 export function settingsSchemas(registry: Registry) {
-  return Object.fromEntries(registry.capabilities.flatMap(({ id, settings }) => (settings ? [[id, settings]] : [])));
+  return Object.fromEntries(
+    registry.capabilities.flatMap(({ id, settings }) => (settings ? [[id, settings]] : [])),
+  );
 }
 
-function settingsOf(section: Readonly<Record<string, unknown>> | undefined, registry: Registry): Readonly<Record<string, unknown>> {
+function settingsOf(
+  section: Readonly<Record<string, unknown>> | undefined,
+  registry: Registry,
+): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    registry.capabilities.flatMap(({ id, settings }) => (settings ? [[id, section?.[id] ?? settings.safeParse({}).data]] : [])),
+    registry.capabilities.flatMap(({ id, settings }) =>
+      settings ? [[id, section?.[id] ?? settings.safeParse({}).data]] : [],
+    ),
   );
 }

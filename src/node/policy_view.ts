@@ -31,25 +31,42 @@ export function policyView(options: PolicyViewOptions): PolicyView {
   const context = () => ({ node_id: options.nodeId, mounts: options.mounts() });
   return {
     show: () => showPolicy(options.policy()),
-    authority: (principal) => authorityOf(options.policy(), options.policy().principals.get(principal)),
+    authority: (principal) =>
+      authorityOf(options.policy(), options.policy().principals.get(principal)),
     async explain({ principal, operation, input, resources }): Promise<Decision> {
       const registered = registry.find(operation);
       if (!registered) throw unknown("operation", operation, registry.ids);
       const named = findPrincipal(options.policy(), principal);
       const parsed = input === undefined && resources ? undefined : parseInput(registered, input);
-      const accesses = resources?.map((resource) => ({ resource })) ?? accessesOf(registered, parsed, context());
-      const { facts } = parsed === undefined ? { facts: {} } : await gatherFacts(registered, parsed, options.services());
-      return options.authority.decide({ registered, accesses, facts, request: { principal: named, via: undefined } });
+      const accesses =
+        resources?.map((resource) => ({ resource })) ?? accessesOf(registered, parsed, context());
+      const { facts } =
+        parsed === undefined
+          ? { facts: {} }
+          : await gatherFacts(registered, parsed, options.services());
+      return options.authority.decide({
+        registered,
+        accesses,
+        facts,
+        request: { principal: named, via: undefined },
+      });
     },
     async test(table) {
       const cases = await runSuite(table, {
         policy: options.policy(),
-        compile: (section, locate) => compileSection(section as Record<string, unknown>, registry, locate),
+        compile: (section, locate) =>
+          compileSection(section as Record<string, unknown>, registry, locate),
         bind: (operation, input, policy) => {
           const registered = registry.find(operation);
           if (!registered) throw unknown("operation", operation, registry.ids);
           const parsed = parseInput(registered, input);
-          return { accesses: accessesOf(registered, parsed, { node_id: options.nodeId, mounts: policy.mounts }), facts: {} };
+          return {
+            accesses: accessesOf(registered, parsed, {
+              node_id: options.nodeId,
+              mounts: policy.mounts,
+            }),
+            facts: {},
+          };
         },
       });
       const failed = cases.filter((one) => !one.ok).length;
@@ -59,13 +76,22 @@ export function policyView(options: PolicyViewOptions): PolicyView {
 }
 
 function findPrincipal(policy: CompiledPolicy, name: string): CompiledPrincipal {
-  const found = policy.principals.get(name) ?? [...policy.principals.values()].find((principal) => principal.name === name);
+  const found =
+    policy.principals.get(name) ??
+    [...policy.principals.values()].find((principal) => principal.name === name);
   if (found) return found;
   if (name.startsWith("ed25519:")) return { id: name, name, roles: [], rules: new Map() };
-  throw unknown("principal", name, [...policy.principals.values()].map((principal) => principal.name));
+  throw unknown(
+    "principal",
+    name,
+    [...policy.principals.values()].map((principal) => principal.name),
+  );
 }
 
-function authorityOf(policy: CompiledPolicy, principal: CompiledPrincipal | undefined): readonly OperationAuthority[] {
+function authorityOf(
+  policy: CompiledPolicy,
+  principal: CompiledPrincipal | undefined,
+): readonly OperationAuthority[] {
   const rules = (principal?.roles ?? []).flatMap((role) => policy.roles.get(role) ?? []);
   return [...policy.operations.keys()].map((operation) => {
     const globs = (verdict: "allow" | "ask" | "deny") =>

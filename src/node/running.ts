@@ -77,8 +77,13 @@ export class Runner {
       ...(counter.in > 0 ? { bytes_in: counter.in } : {}),
       ...(counter.out > 0 ? { bytes_out: counter.out } : {}),
     });
-    const receipt = this.#options.authority.receipt(authorized.decision, authorized.audited.receipt);
-    message.respond(failure ? { ok: false, error: failure.toDocument(), receipt } : { ok: true, output, receipt });
+    const receipt = this.#options.authority.receipt(
+      authorized.decision,
+      authorized.audited.receipt,
+    );
+    message.respond(
+      failure ? { ok: false, error: failure.toDocument(), receipt } : { ok: true, output, receipt },
+    );
   }
 
   /** Cuts off every live call that policy would now refuse. Called when policy changed, and from time to time. */
@@ -103,7 +108,8 @@ export class Runner {
 
   /** Resolves when no call is under way any more. */
   async idle(signal: AbortSignal): Promise<void> {
-    while (this.#live.size > 0 && !signal.aborted) await this.#options.clock.sleep(10, signal).catch(() => {});
+    while (this.#live.size > 0 && !signal.aborted)
+      await this.#options.clock.sleep(10, signal).catch(() => {});
   }
 
   #track(live: LiveCall): void {
@@ -142,14 +148,22 @@ export class Runner {
     const { stream } = bound.request.message;
     const { signal } = live.abort;
     const call = this.#call(authorized, live, counter);
-    const handler = (capability.handlers as Record<string, (input: unknown, call: unknown) => unknown>)[name];
+    const handler = (
+      capability.handlers as Record<string, (input: unknown, call: unknown) => unknown>
+    )[name];
     if (!handler) throw new Error(`No handler for ${bound.registered.id}`);
     const work = operation.sends
-      ? drive(handler(bound.input, call) as AsyncGenerator<unknown, unknown>, { shape: operation.sends, stream, signal, counter })
+      ? drive(handler(bound.input, call) as AsyncGenerator<unknown, unknown>, {
+          shape: operation.sends,
+          stream,
+          signal,
+          counter,
+        })
       : (handler(bound.input, call) as Promise<unknown>);
     const output = await untilAborted(work, signal);
     const checked = operation.output.safeParse(output);
-    if (!checked.success) throw new Error(`${bound.registered.id} returned a wrong output: ${checked.error.message}`);
+    if (!checked.success)
+      throw new Error(`${bound.registered.id} returned a wrong output: ${checked.error.message}`);
     return checked.data;
   }
 
@@ -163,15 +177,21 @@ export class Runner {
       principal,
       via,
       signal: live.abort.signal,
-      deadline_ms: clock.nowMs() + Math.min(message.body.timeout_ms ?? CALL_TIMEOUT_MAX_MS, CALL_TIMEOUT_MAX_MS),
-      trace: { trace_id: message.body.trace?.trace_id ?? "", span_id: message.body.trace?.parent_span_id ?? "" },
+      deadline_ms:
+        clock.nowMs() +
+        Math.min(message.body.timeout_ms ?? CALL_TIMEOUT_MAX_MS, CALL_TIMEOUT_MAX_MS),
+      trace: {
+        trace_id: message.body.trace?.trace_id ?? "",
+        span_id: message.body.trace?.parent_span_id ?? "",
+      },
       facts: bound.facts,
       get incoming() {
         return incoming(operation, message.stream, counter) as Call["incoming"];
       },
       services: pick(services, capability.needs),
       authorize: (access: Access) => authority.decide(bound, [access]).verdict === "allow",
-      fail: (name, data, cause) => declaredError({ capability: capability.id, operation, name, data, cause }),
+      fail: (name, data, cause) =>
+        declaredError({ capability: capability.id, operation, name, data, cause }),
     } as Call;
   }
 
@@ -196,7 +216,10 @@ interface DriveOptions {
 }
 
 /** Runs a generator handler: what it yields goes to the caller as credit allows, what it returns is the output. */
-async function drive(generator: AsyncGenerator<unknown, unknown>, { shape, stream, signal, counter }: DriveOptions): Promise<unknown> {
+async function drive(
+  generator: AsyncGenerator<unknown, unknown>,
+  { shape, stream, signal, counter }: DriveOptions,
+): Promise<unknown> {
   const values = shape.kind === "values" ? new ItemWriter(stream.outgoing) : undefined;
   const stop = () => {
     stream.outgoing.close();
@@ -230,14 +253,20 @@ async function writeBytes(item: unknown, shape: StreamShape, stream: CallStream)
   return bytes.byteLength;
 }
 
-async function* incoming(operation: AnyOperation, stream: CallStream, counter: Counter): AsyncGenerator<unknown, undefined> {
+async function* incoming(
+  operation: AnyOperation,
+  stream: CallStream,
+  counter: Counter,
+): AsyncGenerator<unknown, undefined> {
   const shape = operation.receives;
   if (!shape) return undefined;
   for await (const chunk of stream.incoming) {
     counter.in += chunk.payload.byteLength;
     if (chunk.values !== (shape.kind === "values")) throw wrongStream();
     if (shape.kind === "bytes") {
-      yield shape.channels.length > 0 ? { channel: shape.channels[chunk.channel], bytes: chunk.payload } : chunk.payload;
+      yield shape.channels.length > 0
+        ? { channel: shape.channels[chunk.channel], bytes: chunk.payload }
+        : chunk.payload;
       continue;
     }
     const items = decode(chunk.payload);
@@ -274,7 +303,9 @@ function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promi
 }
 
 function pick(services: Services, needs: readonly string[]): Partial<Services> {
-  return Object.fromEntries(needs.map((name) => [name, services[name as keyof Services]])) as Partial<Services>;
+  return Object.fromEntries(
+    needs.map((name) => [name, services[name as keyof Services]]),
+  ) as Partial<Services>;
 }
 
 interface FailureParts {
@@ -288,7 +319,12 @@ interface FailureParts {
 function declaredError({ capability, operation, name, data, cause }: FailureParts): OperonError {
   const declared = operation.errors[name];
   if (!declared) throw new Error(`${capability}.${name} is not declared`);
-  return new OperonError({ code: `${capability}.${name}`, ...declared, ...(data ? { data } : {}), cause });
+  return new OperonError({
+    code: `${capability}.${name}`,
+    ...declared,
+    ...(data ? { data } : {}),
+    cause,
+  });
 }
 
 function wrongStream(): OperonError {

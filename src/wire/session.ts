@@ -60,6 +60,7 @@ export interface RequestProof {
   readonly batch: RequestBatch;
   /** Leaf hashes of all requests of the batch. */
   readonly leaves: readonly Uint8Array[];
+  readonly root: Uint8Array;
   readonly index: number;
 }
 
@@ -445,7 +446,7 @@ export class Session {
         hint: "The endpoint may belong to another node than the caller believes; check operon node list",
       });
     }
-    const { leaves, signer } = verifyRequests(
+    const { leaves, root, signer } = verifyRequests(
       batch,
       message.requests.map((request) => request.bytes),
     );
@@ -465,7 +466,7 @@ export class Session {
           bytes: request.bytes,
           body,
           signer,
-          proof: { batch, leaves, index },
+          proof: { batch, leaves, root, index },
           stream,
           respond,
         });

@@ -1,0 +1,100 @@
+// Finds the way to call nodes from a home: through its daemon, else by dialling directly, else as a node in this process.
+// It must never open the home's policy to more than the daemon would: without a daemon the same pipeline runs here.
+// Next: node/local_caller.ts, node/connector.ts and node/node.ts are the three ways.
+
+import type { Clock } from "./clock.ts";
+import type { Caller, CallOptions, OngoingCall } from "./contract/caller.ts";
+import { OperonError } from "./error.ts";
+import type { Home } from "./identity/home.ts";
+import type { KeyPair } from "./identity/key.ts";
+import { VERSION } from "./version.ts";
+
+/** Where to call from and as whom. */
+export interface CallerOptions {
+  readonly home: Home;
+  readonly configPath: string;
+  readonly clock: Clock;
+  /** Signs with this key instead of the home's. */
+  readonly identity: KeyPair | undefined;
+  readonly notice: (text: string) => void;
+}
+
+/** @throws OperonError `config.missing`, `identity.*` */
+export async function openCaller(options: CallerOptions): Promise<Caller> {
+  const { connectLocal } = await import("./node/local_caller.ts");
+  const { clock, identity } = options;
+  try {
+    return await connectLocal({
+      socketPath: options.home.socket_path,
+      clock,
+      software: `operon/${VERSION}`,
+      identity,
+    });
+  } catch (error) {
+    if (!(error instanceof OperonError) || error.code !== "wire.no_daemon") throw error;
+  }
+  return new DirectCaller(options);
+}
+
+/** Without a daemon: dials other nodes itself, and becomes a node for calls to the own one. */
+class DirectCaller implements Caller {
+  readonly #options: CallerOptions;
+  #node: Promise<Caller> | undefined;
+
+  constructor(options: CallerOptions) {
+    this.#options = options;
+  }
+
+  call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
+    const opening = this.#open();
+    return deferredCall(opening.then((caller) => caller.call(node, operation, input, options)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#node?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+
+  #open(): Promise<Caller> {
+    this.#node ??= this.#openNode();
+    return this.#node;
+  }
+
+  async #openNode(): Promise<Caller> {
+    const [{ Node }, { Registry }, { builtin }, { loadKey }] = await Promise.all([
+      import("./node/node.ts"),
+      import("./contract/registry.ts"),
+      import("./builtin.ts"),
+      import("./identity/keystore.ts"),
+    ]);
+    const { home, configPath, clock, identity, notice } = this.#options;
+    return Node.open({
+      home,
+      configPath,
+      key: identity ?? loadKey(home.key_path),
+      registry: new Registry(Object.values(builtin)),
+      clock,
+      version: VERSION,
+      notice,
+    });
+  }
+}
+
+function deferredCall(opening: Promise<OngoingCall>): OngoingCall {
+  async function* chunks() {
+    yield* (await opening).chunks;
+    return undefined;
+  }
+  const output = opening.then((call) => call.output);
+  output.catch(() => {});
+  return {
+    get chunks() {
+      return chunks();
+    },
+    output,
+    receipt: opening.then(
+      (call) => call.receipt,
+      () => undefined,
+    ),
+    cancel: (reason) => void opening.then((call) => call.cancel(reason)).catch(() => {}),
+  };
+}

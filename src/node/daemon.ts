@@ -1,0 +1,118 @@
+// A node with a lifetime: lock, port, local socket, configuration watch, and an orderly end.
+// It must never open a port before its policy is in force, nor drop a call that could have ended in time.
+// Next: node.ts serves; main.ts starts this and turns signals into an abort.
+
+import type { Clock } from "../clock.ts";
+import { watchConfig } from "../config/watch.ts";
+import { OperonError } from "../error.ts";
+import { DRAIN_MS } from "../limits.ts";
+import { Listener } from "../wire/listener.ts";
+import { openLocalDoor } from "./local_door.ts";
+import { lockHome } from "./lock.ts";
+import { Node, type NodeOptions } from "./node.ts";
+
+/** What a daemon tells about itself once it serves. */
+export interface DaemonReady {
+  readonly node_id: string;
+  readonly key: string;
+  readonly endpoint: string | undefined;
+  readonly socket: string;
+}
+
+/** Runs until the signal aborts. @throws OperonError `node.already_running`, `wire.listen_failed`, `config.*`, `policy.*`, `audit.*` */
+export async function runDaemon(
+  options: NodeOptions,
+  { signal, ready }: { signal: AbortSignal; ready: (facts: DaemonReady) => void },
+): Promise<void> {
+  const { home, key, clock, notice, version } = options;
+  using _lock = lockHome(home.lock_path);
+  await using node = await Node.open(options);
+  await node.audit.append({ event: "started", detail: `operon ${version}` });
+  const listener = listen(node, options);
+  try {
+    using _door = openLocalDoor({
+      path: home.socket_path,
+      key,
+      clock,
+      software: `operon/${version}`,
+      session: (name) => node.session(name),
+    });
+    const watching = new AbortController();
+    watchConfig(options.configPath, {
+      signal: watching.signal,
+      onChange: () => void node.reload(),
+      onError: (error) =>
+        notice(
+          `The configuration cannot be watched: ${error instanceof Error ? error.message : String(error)}`,
+        ),
+    });
+    node.connector.keepWarm();
+    ready({
+      node_id: node.nodeId,
+      key: key.publicKey.id,
+      endpoint: node.endpoint,
+      socket: home.socket_path,
+    });
+    await aborted(signal);
+    watching.abort();
+    listener?.stop();
+    await node.drain(drainSignal(clock));
+  } finally {
+    await node.audit.appendRelaxed({ event: "stopped" }).catch(() => {});
+    node.connector.close();
+    await listener?.close();
+  }
+}
+
+function listen(node: Node, { key, clock }: NodeOptions): Listener | undefined {
+  const { daemon } = node.config;
+  if (!daemon?.listen) return undefined;
+  const { host, port } = parseListen(daemon.listen);
+  const listener = new Listener({
+    host,
+    port,
+    key,
+    clock,
+    allowOrigins: daemon.allow_origins ?? [],
+    established: (channel, keys) =>
+      node.admit(node.connector.adopt(channel, keys.peer, "responder")),
+    rejected: (error, address) => node.rejected(error, address),
+  });
+  node.endpoint ??= `ws://${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
+  return listener;
+}
+
+/** @throws OperonError `config.listen_invalid` */
+export function parseListen(text: string): { host: string; port: number } {
+  const url = URL.canParse(`http://${text}`) ? new URL(`http://${text}`) : undefined;
+  const port = Number(text.slice(text.lastIndexOf(":") + 1));
+  if (
+    url &&
+    url.pathname === "/" &&
+    url.search === "" &&
+    Number.isInteger(port) &&
+    port >= 0 &&
+    port <= 65535
+  ) {
+    return { host: url.hostname.replace(/^\[|\]$/g, ""), port };
+  }
+  throw new OperonError({
+    code: "config.listen_invalid",
+    kind: "invalid_argument",
+    message: `daemon.listen is "${text}", which is not an address and a port`,
+    hint: 'Write HOST:PORT, for example "127.0.0.1:7789"',
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function drainSignal(clock: Clock): AbortSignal {
+  const controller = new AbortController();
+  clock.after(DRAIN_MS, () => controller.abort());
+  return controller.signal;
+}
