@@ -144,6 +144,7 @@ export class Output<Channel extends string> implements AsyncDisposable {
 export class Input implements AsyncDisposable {
   readonly #fd: number;
   #iterator: AsyncIterator<Uint8Array> | undefined;
+  #sink: Bun.FileSink | undefined;
   #writing: Promise<unknown> | undefined;
   #stopped = false;
 
@@ -158,21 +159,33 @@ export class Input implements AsyncDisposable {
    */
   async feed(incoming: AsyncIterable<Uint8Array>): Promise<void> {
     this.#iterator = incoming[Symbol.asyncIterator]();
-    let sink: Bun.FileSink | undefined;
     while (!this.#stopped) {
       const next = await this.#iterator.next();
       // The descriptor may have been closed, and its number given to another file, while this waited.
       if (next.done || this.#stopped) break;
-      sink ??= Bun.file(this.#fd).writer();
-      if (!(await this.#write(sink, next.value))) break;
+      this.#sink ??= Bun.file(this.#fd).writer();
+      if (!(await this.#write(this.#sink, next.value))) break;
     }
     this.#letGo();
+    await this.#endSink();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     this.#letGo();
     if (this.#writing) await this.#drain();
+    await this.#endSink();
+  }
+
+  /** The sink works on a copy of the descriptor: the command sees the end of its input only when both are closed. */
+  async #endSink(): Promise<void> {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    try {
+      await sink?.end();
+    } catch {
+      // EPIPE again.
+    }
   }
 
   /** Whether the command still reads. */

@@ -28,8 +28,11 @@ let tagsGiven = 0n;
 /** Leaders of living commands: the runtime reaps these, nobody else may. */
 const roots = new Set<number>();
 
+/** Trees that may still have living processes we answer for. */
+const trees = new Set<ProcessTree>();
+
 /** The processes of one command. */
-export class ProcessTree {
+export class ProcessTree implements Disposable {
   readonly #tag = nextTag();
   readonly #pid: number;
 
@@ -37,12 +40,18 @@ export class ProcessTree {
   constructor(pid: number) {
     this.#pid = pid;
     roots.add(pid);
+    trees.add(this);
     libc().setRealtimeLimit(pid, this.#tag);
   }
 
   /** Says that the first process has ended and was reaped: its id may mean another one from now on. */
   exited(): void {
     roots.delete(this.#pid);
+  }
+
+  /** Says that what still lives may go on living: it is not killed when this process exits. */
+  [Symbol.dispose](): void {
+    trees.delete(this);
   }
 
   /** Whether anything of it still lives. */
@@ -53,17 +62,17 @@ export class ProcessTree {
   /** Kills everything: SIGTERM, then SIGKILL for what is left after a while. May be called twice. */
   async kill(clock: Clock, termGraceMs = TERM_GRACE_MS): Promise<void> {
     const startMs = clock.monotonicMs();
-    this.#signal("SIGTERM");
+    this.signal("SIGTERM");
     while (this.isAlive() && clock.monotonicMs() - startMs < termGraceMs) {
       await clock.sleep(LOOK_EVERY_MS);
     }
     const endMs = clock.monotonicMs() + KILL_GRACE_MS;
     // Again and again: what forks while it is looked for is found the next time.
-    while (this.#signal("SIGKILL") > 0 && clock.monotonicMs() < endMs) await clock.sleep(1);
+    while (this.signal("SIGKILL") > 0 && clock.monotonicMs() < endMs) await clock.sleep(1);
   }
 
-  /** Sends a signal to all that live; returns how many there were. */
-  #signal(signal: NodeJS.Signals): number {
+  /** Sends a signal to all that live now; returns how many there were. */
+  signal(signal: NodeJS.Signals): number {
     const members = this.#members();
     // The group first, in one step; a descent takes several, in which a process could fork away from under it.
     if (roots.has(this.#pid)) trySignal(-this.#pid, signal);
@@ -96,6 +105,10 @@ export class ProcessTree {
 export function adoptOrphans(): void {
   if (firstTag !== undefined) return;
   libc().becomeSubreaper();
+  // A daemon that stops has cancelled its calls, but has no time left for what is deaf to SIGTERM.
+  process.once("exit", () => {
+    for (const tree of trees) tree.signal("SIGKILL");
+  });
   const own = libc().ownRealtimeLimit();
   // Below the own limit, which is itself a tag when this process runs inside another one's command.
   firstTag = own > 0n && own < NO_LIMIT ? own : TAG_BASE;

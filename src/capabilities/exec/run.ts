@@ -61,7 +61,7 @@ export async function* run(
   using stderr = new Pipe();
   const startMs = command.clock.monotonicMs();
   const child = spawn(command, { stdin, stdout, stderr });
-  const tree = new ProcessTree(child.pid);
+  using tree = new ProcessTree(child.pid);
   await using input = new Input(stdin.writeEnd);
   await using output = new Output<Channel>(
     { stdout: stdout.readEnd, stderr: stderr.readEnd },
