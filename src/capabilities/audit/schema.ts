@@ -80,6 +80,7 @@ export const EntrySchema = z.strictObject({
     })
     .optional(),
   detail: z.string().optional(),
+  cut: z.literal(true).optional(),
 });
 
 const view = {
