@@ -1,39 +1,45 @@
-// Reads the configuration file: private, bounded, located, checked as a whole.
-// It must never guess at a file that is exposed, half-written or not understood.
-// Next: schema.ts says what may stand in it; node/policy_state.ts compiles what came out.
+// The configuration of this machine: one file, read whole, checked whole, or refused with file and line.
+// It must never return part of a file that is not entirely valid, nor read one that others could have written.
+// Next: schema.ts says what a file may hold; watch.ts tells when it changed; edit.ts changes it.
 
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { basename, dirname, resolve } from "node:path";
-import type { z } from "zod";
 import { OperonError } from "../error.ts";
 import { assertPrivateFolder, readPrivateFile } from "../identity/private_file.ts";
-import { type Locate, locatedYaml } from "../policy/located_yaml.ts";
-import { suggest } from "../policy/nearest_name.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { placeOf } from "../policy/compiled_policy.ts";
+import { type Locate, type LocatedYaml, locatedYaml } from "../policy/located_yaml.ts";
+import { configInvalid } from "./problems.ts";
+import { type Config, configSchema, type SettingsSchemas } from "./schema.ts";
 
-const FILE_BYTES_MAX = 1024 * 1024;
+/** Largest configuration file (bytes): far beyond any real one, small enough to parse at once. */
+export const CONFIG_BYTES_MAX = 1024 * 1024;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** A configuration and where it came from. */
+/** A configuration that was found valid. */
 export interface LoadedConfig {
   readonly config: Config;
+  /** Absolute path of the file. */
   readonly file: string;
-  /** Where the value at a path stands. */
+  /** Where the value at a path stands; `["policy", "roles", "operator", 2]`. */
   readonly locate: Locate;
-  /** SHA-256 of the file, hex. */
+  /** SHA-256 of the file's bytes, hex. */
   readonly fingerprint: string;
+  /** What the file says, before defaults. */
+  readonly written: unknown;
 }
 
-/** What loading needs. */
+/** How to read a configuration. */
 export interface LoadOptions {
-  /** Schemas of the sections capabilities own under `policy`. */
-  readonly settings: Readonly<Record<string, z.ZodType>>;
+  /** Schemas of the sections capabilities own under `policy`, by capability id. */
+  readonly settings: SettingsSchemas;
 }
 
 /**
  * Loads and checks a file.
- * @throws OperonError `config.missing`, `config.invalid` (file, line and nearest name), `policy.yaml_invalid`, `identity.file_*`
+ * @throws OperonError `config.missing`, `config.encoding_invalid`, `config.yaml_invalid`, `config.invalid` (with every
+ *   problem in `data.problems`), `identity.file_*` and `identity.folder_exposed` when others could have written it
  */
 export async function loadConfig(path: string, options: LoadOptions): Promise<LoadedConfig> {
   return parseConfig(readConfigFile(path), { path, ...options });
@@ -44,145 +50,109 @@ export async function parseConfig(
   text: string,
   { path, settings }: LoadOptions & { readonly path: string },
 ): Promise<LoadedConfig> {
-  const { value, locate } = await locatedYaml(text, basename(path));
-  const parsed = configSchema(settings).safeParse(value);
-  if (!parsed.success) throw configInvalid(parsed.error, { value, locate, path });
+  const file = resolve(path);
+  const { value, locate } = await parseYaml(text, file);
+  refusePrototypeKey(value, { path: [], locate });
+  const parsed = configSchema(settings).safeParse(value ?? {});
+  if (!parsed.success) throw configInvalid(parsed.error, { locate, settings });
   return {
-    config: expandPaths(parsed.data, dirname(path)),
-    file: path,
+    config: withAbsolutePaths(parsed.data, dirname(file)),
+    file,
     locate,
     fingerprint: createHash("sha256").update(text).digest("hex"),
+    written: value,
   };
 }
 
-/** The file's text, when nobody else could have written it. @throws OperonError `config.missing`, `config.invalid`, `identity.file_*` */
+/** The file's text, when nobody else could have written it. Errors as {@link loadConfig}, but for those of the content. */
 export function readConfigFile(path: string): string {
   try {
-    const bytes = readPrivateFile(path, { maxBytes: FILE_BYTES_MAX, privacy: "trusted" });
-    assertPrivateFolder(dirname(path));
+    const limits = { maxBytes: CONFIG_BYTES_MAX, privacy: "trusted" } as const;
+    const bytes = readPrivateFile(path, limits);
+    assertPrivateFolder(dirname(resolve(path)));
     return utf8.decode(bytes);
   } catch (error) {
-    if (error instanceof OperonError && error.code === "identity.file_missing")
-      throw configMissing(path);
-    if (error instanceof OperonError) throw error;
+    if (!(error instanceof OperonError)) throw encodingInvalid(path, error);
+    throw error.code === "identity.file_missing" ? missing(path) : error;
+  }
+}
+
+/** An absolute host path: `~/x` is below the user's home, a relative one below `folder`. */
+export function expandPath(path: string, folder: string): string {
+  if (path === "~" || path.startsWith("~/")) return resolve(homedir(), path.slice(2));
+  return resolve(folder, path);
+}
+
+async function parseYaml(text: string, file: string): Promise<LocatedYaml> {
+  try {
+    return await locatedYaml(text, basename(file));
+  } catch (cause) {
+    const known = cause instanceof OperonError ? cause : undefined;
     throw new OperonError({
-      code: "config.invalid",
+      code: "config.yaml_invalid",
       kind: "failed_precondition",
-      message: `${path} is not UTF-8 text`,
-      hint: "Save it as UTF-8",
+      // What else a parser may throw, it throws on text that is nested without end.
+      message: known?.message ?? `${basename(file)} cannot be read: it is nested too deeply`,
+      hint: known?.hint ?? `Restore ${file} from a copy`,
+      ...(known?.data === undefined ? {} : { data: known.data }),
+      cause,
     });
   }
 }
 
-function configMissing(path: string): OperonError {
+/** The one key that schemas skip silently, as JavaScript means something else by it. */
+function refusePrototypeKey(
+  value: unknown,
+  { path, locate }: { readonly path: readonly PropertyKey[]; readonly locate: Locate },
+): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const key of Object.keys(value)) {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    if (key === "__proto__") throw prototypeKey(at, locate);
+    refusePrototypeKey((value as Record<string, unknown>)[key], { path: at, locate });
+  }
+}
+
+function withAbsolutePaths(config: Config, folder: string): Config {
+  const { policy, secrets } = config;
+  const mounts = policy?.mounts.map((mount) => ({
+    ...mount,
+    path: expandPath(mount.path, folder),
+  }));
+  return {
+    ...config,
+    ...(policy && { policy: { ...policy, mounts: mounts ?? [] } }),
+    ...(secrets && { secrets: { ...secrets, file: expandPath(secrets.file, folder) } }),
+  };
+}
+
+function prototypeKey(path: readonly PropertyKey[], locate: Locate): OperonError {
+  const name = path.map(String).join(".");
+  const message = `${name}: unknown key at ${placeOf(locate(path) ?? {})}, it cannot be a name`;
+  return new OperonError({
+    code: "config.invalid",
+    kind: "failed_precondition",
+    message,
+    hint: "Remove it",
+    data: { problems: [{ path: name, message, ...locate(path) }] },
+  });
+}
+
+function missing(path: string): OperonError {
   return new OperonError({
     code: "config.missing",
     kind: "failed_precondition",
     message: `There is no configuration at ${path}`,
-    hint: "Create one with: operon onboard",
+    hint: "Create one with: operon onboard; or name another place with --config FILE or OPERON_HOME",
   });
 }
 
-interface Context {
-  readonly value: unknown;
-  readonly locate: Locate;
-  readonly path: string;
-}
-
-function configInvalid(error: z.ZodError, context: Context): OperonError {
-  const problems = error.issues
-    .flatMap((issue) => flatten(issue, []))
-    .map((problem) => describe(problem, context));
-  const [first] = problems;
+function encodingInvalid(path: string, cause: unknown): OperonError {
   return new OperonError({
-    code: "config.invalid",
+    code: "config.encoding_invalid",
     kind: "failed_precondition",
-    message: first?.message ?? `${context.path} is not valid`,
-    hint: first?.hint ?? "operon config explain lists every problem",
-    data: { problems },
+    message: `The configuration ${path} is not UTF-8 text`,
+    hint: "Save it as UTF-8, or restore it from a copy",
+    cause,
   });
-}
-
-interface Problem {
-  readonly path: readonly PropertyKey[];
-  readonly issue: z.core.$ZodIssue;
-}
-
-/** An alternative that fails reports the branch that came furthest: its message is the useful one. */
-function flatten(issue: z.core.$ZodIssue, base: readonly PropertyKey[]): Problem[] {
-  const path = [...base, ...issue.path];
-  if (issue.code !== "invalid_union" || issue.errors.length === 0) return [{ path, issue }];
-  const branch = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? [];
-  return branch.flatMap((inner) => flatten(inner, path));
-}
-
-function describe(
-  { path, issue }: Problem,
-  { locate, path: file }: Context,
-): { message: string; hint: string; path: string; line?: number } {
-  const isUnknownKey = issue.code === "unrecognized_keys";
-  const key = isUnknownKey ? issue.keys[0] : undefined;
-  const whole = key === undefined ? path : [...path, key];
-  const line = locate(whole)?.line;
-  const place = `${basename(file)}${line === undefined ? "" : `:${line}`}`;
-  const name = whole.map(String).join(".");
-  const shown = name === "" ? "the file" : name;
-  return {
-    message: isUnknownKey
-      ? `${shown}: unknown key at ${place}`
-      : `${shown}: ${issue.message} at ${place}`,
-    hint:
-      key === undefined
-        ? `Correct ${place}; operon init config shows a complete example`
-        : suggest(key, knownKeys(path)),
-    path: name,
-    ...(line === undefined ? {} : { line }),
-  };
-}
-
-/** Keys that could stand beside a misspelt one. */
-function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  let schema: unknown = configSchema({});
-  for (const step of path) schema = childOf(schema, step);
-  return Object.keys(
-    (unwrap(schema) as { shape?: Record<string, unknown> } | undefined)?.shape ?? {},
-  );
-}
-
-function childOf(schema: unknown, step: PropertyKey): unknown {
-  const inner = unwrap(schema) as
-    | {
-        shape?: Record<string, unknown>;
-        _zod?: { def?: { valueType?: unknown; element?: unknown } };
-      }
-    | undefined;
-  return inner?.shape?.[String(step)] ?? inner?._zod?.def?.valueType ?? inner?._zod?.def?.element;
-}
-
-function unwrap(schema: unknown): unknown {
-  let current = schema as
-    | { _zod?: { def?: { innerType?: unknown; options?: unknown[] } } }
-    | undefined;
-  for (;;) {
-    const def = current?._zod?.def;
-    const inner = def?.innerType ?? def?.options?.[0];
-    if (inner === undefined) return current;
-    current = inner as typeof current;
-  }
-}
-
-/** `~/x` is under the user's home; a relative path is under the file's folder. */
-function expandPaths(config: Config, folder: string): Config {
-  if (!config.policy) return config;
-  const mounts = config.policy.mounts.map((mount) => ({
-    ...mount,
-    path: expandPath(mount.path, folder),
-  }));
-  return { ...config, policy: { ...config.policy, mounts } };
-}
-
-/** An absolute host path. */
-export function expandPath(path: string, folder: string): string {
-  if (path === "~" || path.startsWith("~/")) return resolve(homedir(), path.slice(2));
-  return resolve(folder, path);
 }

@@ -1,44 +1,61 @@
-// The configuration file as data: daemon, client, policy, secrets. One schema, also published as JSON Schema.
-// It must never accept a key it does not know: a typo in a policy must not pass for no policy.
-// Next: load.ts reads the file; policy/schema.ts has the part that decides.
+// The configuration as data: what `config.yaml` may hold, section by section. No I/O here.
+// It must never accept a key it does not know, nor fill in authority that was not written.
+// Next: load.ts reads a file by it; json_schema.ts publishes it; policy/schema.ts has the policy section.
 
 import { z } from "zod";
-import { NAME_LENGTH_MAX } from "../limits.ts";
-import { policyShape } from "../policy/schema.ts";
+import { OperonError } from "../error.ts";
+import { NAME_LENGTH_MAX, PATH_BYTES_MAX } from "../limits.ts";
+import { PolicyName, policyShape } from "../policy/schema.ts";
+import { parseListenAddress } from "./listen_address.ts";
 
-const NodeId = z
+/** Schemas of the sections `policy.<id>` that capabilities own, by capability id. */
+export type SettingsSchemas = Readonly<Record<string, z.ZodType>>;
+
+const NODES_MAX = 4096;
+const ORIGINS_MAX = 64;
+const LABELS_MAX = 32;
+
+const Key = z
   .string()
-  .max(NAME_LENGTH_MAX)
-  .regex(/^[a-z0-9][a-z0-9._-]*$/, "use lower case letters, digits, `.`, `_` and `-`");
+  .regex(
+    /^ed25519:[a-z2-7]{52}$/,
+    "write ed25519: and 52 characters, as operon node info shows it",
+  );
+
 const Endpoint = z
   .string()
-  .max(512)
-  .regex(/^wss?:\/\/[^\s/]+$/, "write ws://HOST:PORT");
+  .max(300)
+  .refine(isEndpoint, "write ws://HOST:PORT, for example ws://100.96.18.20:7789");
+
 const Listen = z
   .string()
   .max(300)
-  .regex(
-    /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):\d{1,5}$/,
-    "write HOST:PORT, for example 127.0.0.1:7789",
-  );
-const KeyId = z
-  .string()
-  .regex(/^ed25519:[a-z2-7]{52}$/, "write ed25519: and 52 letters and digits");
+  .refine(isListenAddress, "write HOST:PORT, for example 127.0.0.1:7789")
+  .describe("Address and port to listen on; without it nobody can connect to this node");
 
-const DaemonSchema = z.strictObject({
-  node_id: NodeId.default("local").describe("Name of this node; others may call it differently"),
-  listen: Listen.optional().describe(
-    "Address and port others connect to; nothing is opened without it",
+const Origin = z
+  .string()
+  .max(300)
+  .refine(isOrigin, "write an origin such as https://console.example, without a path or wildcard");
+
+/** The section `daemon`: how this machine serves. */
+export const DaemonSchema = z.strictObject({
+  node_id: PolicyName.default("local").describe(
+    "Name of this node; others may call it something else",
   ),
+  listen: Listen.optional(),
   endpoint: Endpoint.optional().describe(
-    "How others reach this node, where it differs from `listen`; invitations name it",
+    "Where others reach this node, as invitations say it; by default the listen address",
   ),
-  advertise_lan: z.boolean().default(false).describe("Announce this node on the local network"),
+  advertise_lan: z
+    .boolean()
+    .default(false)
+    .describe("Announce name, endpoint and fingerprint on the local network; grants nothing"),
   allow_origins: z
-    .array(z.string().max(300))
-    .max(100)
+    .array(Origin)
+    .max(ORIGINS_MAX)
     .default([])
-    .describe("Web origins that may connect; browsers are refused otherwise"),
+    .describe("Web pages that may connect; browsers are refused otherwise"),
   audit: z
     .strictObject({
       reads: z
@@ -49,52 +66,89 @@ const DaemonSchema = z.strictObject({
     .default({ reads: "relaxed" }),
 });
 
-const ClientSchema = z.strictObject({
-  nodes: z
-    .record(
-      NodeId,
-      z.strictObject({
-        endpoint: Endpoint.describe("ws://HOST:PORT or wss://HOST:PORT"),
-        key: KeyId.optional().describe("Key the node must have; pinned on first use when left out"),
-        labels: z.record(z.string().max(64), z.string().max(256)).optional(),
-      }),
-    )
-    .default({})
-    .describe("Nodes by the names this machine uses for them"),
+/** A node this machine calls, by name. */
+export const ClientNodeSchema = z.strictObject({
+  endpoint: Endpoint,
+  key: Key.optional().describe("Its key; without one the key of the first contact is pinned"),
+  labels: z
+    .record(z.string().min(1).max(NAME_LENGTH_MAX), z.string().max(256))
+    .refine((labels) => Object.keys(labels).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`)
+    .optional(),
 });
 
-const SecretsSchema = z.strictObject({
+const NodeName = PolicyName.refine((name) => name !== "local", "`local` always means the own node");
+
+/** The section `client`: the nodes this machine calls. */
+export const ClientSchema = z.strictObject({
+  nodes: z
+    .record(NodeName, ClientNodeSchema)
+    .refine((nodes) => Object.keys(nodes).length <= NODES_MAX, `at most ${NODES_MAX} nodes`)
+    .default({}),
+  default_timeout_secs: z
+    .number()
+    .positive()
+    .max(24 * 60 * 60)
+    .optional()
+    .describe("Longest time of a call that names none"),
+});
+
+/** The section `secrets`: where the values are that commands may ask for. Never the values themselves. */
+export const SecretsSchema = z.strictObject({
   file: z
     .string()
-    .max(4096)
-    .optional()
-    .describe("File of secret references, beside this one unless absolute"),
+    .min(1)
+    .max(PATH_BYTES_MAX)
+    .describe("A file of mode 0600, relative to the configuration's folder"),
 });
 
 /**
- * The whole file.
+ * The schema of the whole file.
  * @param settings schemas of the sections capabilities own under `policy`, by capability id
+ * @throws OperonError `config.settings_reserved` when a capability is called as a key of policy itself
  */
-export function configSchema(settings: Readonly<Record<string, z.ZodType>>) {
+export function configSchema(settings: SettingsSchemas) {
+  for (const id of Object.keys(settings)) if (Object.hasOwn(policyShape, id)) throw reserved(id);
   const sections = Object.fromEntries(
     Object.entries(settings).map(([id, schema]) => [id, schema.optional()]),
   );
   return z.strictObject({
-    version: z.literal(1).describe("Version of this file's format"),
-    daemon: DaemonSchema.optional(),
-    client: ClientSchema.optional(),
-    policy: z.strictObject({ ...sections, ...policyShape }).optional(),
+    version: z.literal(1).describe("Version of this format"),
+    daemon: DaemonSchema.optional().describe("How this machine serves; without it, it only calls"),
+    client: ClientSchema.optional().describe("The nodes this machine calls"),
+    policy: z
+      .strictObject({ ...sections, ...policyShape })
+      .optional()
+      .describe("Who may do what here; without it, nobody may do anything"),
     secrets: SecretsSchema.optional(),
   });
 }
 
-/** A parsed configuration. `policy` also holds each capability's own section. */
+/** A parsed configuration. `policy` also holds each capability's own section, parsed with its schema. */
 export type Config = z.output<ReturnType<typeof configSchema>>;
 
-/** The file's JSON Schema (draft 2020-12), for editors. */
-export function configJsonSchema(
-  settings: Readonly<Record<string, z.ZodType>>,
-): Record<string, unknown> {
-  const schema = z.toJSONSchema(configSchema(settings), { io: "input", unrepresentable: "any" });
-  return { ...schema, title: "operon configuration" };
+function reserved(id: string): OperonError {
+  return new OperonError({
+    code: "config.settings_reserved",
+    kind: "internal",
+    message: `A capability called ${id} cannot have settings: policy.${id} means something else`,
+    hint: "Rename the capability",
+  });
+}
+
+function isListenAddress(text: string): boolean {
+  try {
+    parseListenAddress(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isEndpoint(text: string): boolean {
+  if (!/^wss?:\/\/[^/\s?#@]+\/?$/i.test(text)) return false;
+  return URL.canParse(text) && new URL(text).hostname !== "";
+}
+
+function isOrigin(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/\s?#@*]+$/.test(text) && URL.canParse(text);
 }
