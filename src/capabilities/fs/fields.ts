@@ -42,6 +42,12 @@ export const Entry = z.strictObject({
   ...described,
 });
 
+/** A place in a file (bytes); 1 PiB is more than any disk gives one file. */
+export const ByteCount = z
+  .int()
+  .min(0)
+  .max(2 ** 50);
+
 /** The state a target must have for the operation to happen. */
 export const preconditions = {
   expected_version: Version.optional().describe("Only if the file still has this version"),

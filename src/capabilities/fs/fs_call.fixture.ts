@@ -2,7 +2,7 @@
 // It must never be imported by anything but tests.
 // Next: the *.test.ts files beside it.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Call } from "../../contract/capability.ts";
@@ -62,6 +62,23 @@ export class FsBench implements Disposable {
     }
   }
 
+  /** The chunks of `fs.read` as they come. */
+  stream(input: unknown, parts: CallParts = {}): AsyncGenerator<Uint8Array, unknown> {
+    return handlers.read(operations.read.input.parse(input), this.#call("read", parts) as never);
+  }
+
+  /** All chunks of `fs.read`. */
+  async chunks(input: unknown): Promise<Uint8Array[]> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.stream(input)) chunks.push(chunk);
+    return chunks;
+  }
+
+  /** The entries of `fs.list` as they come. */
+  entries(input: unknown): AsyncGenerator<{ readonly name: string }, unknown> {
+    return handlers.list(operations.list.input.parse(input), this.#call("list", {}) as never);
+  }
+
   /** The code a call fails with; `undefined` when it does not. */
   async failure(name: Name, input: unknown, parts: CallParts = {}): Promise<string | undefined> {
     try {
@@ -119,8 +136,13 @@ async function* incoming(content: string | Uint8Array | AsyncIterable<Uint8Array
   else yield* content;
 }
 
-/** Open descriptors of this process: what a test leaks shows here. */
-export async function openDescriptors(): Promise<number> {
-  const { readdirSync } = await import("node:fs");
-  return readdirSync("/proc/self/fd").length;
+/** Open descriptors of this process for anything below a host folder: what a test leaks shows here. */
+export function descriptorsBelow(host: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(host);
+    } catch {
+      return false;
+    }
+  }).length;
 }

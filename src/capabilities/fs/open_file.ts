@@ -22,6 +22,7 @@ export function openFile(
   access: number = constants.O_RDONLY,
 ): OpenFile {
   const path = parent.virtual_path;
+  if (parent.name === "") throw call.fail("not_a_file", { path });
   return attempt(call, path, () => {
     const fd =
       process.platform === "linux" ? openPinned(parent, call, access) : openWary(parent, access);

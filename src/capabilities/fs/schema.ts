@@ -6,7 +6,7 @@ import { z } from "zod";
 import { bytes, operation, values } from "../../contract/operation.ts";
 import { accessesOfCopy, accessesOfRename, accessesOfTruncate } from "./access.ts";
 import { changeErrors, lookErrors } from "./errors.ts";
-import { Entry, Mode, preconditions, Stat, Version, VirtualPath } from "./fields.ts";
+import { ByteCount, Entry, Mode, preconditions, Stat, Version, VirtualPath } from "./fields.ts";
 
 const LIMIT_MAX = 10_000_000;
 
@@ -72,8 +72,8 @@ export const operations = {
     effect: "read",
     input: z.strictObject({
       path: VirtualPath,
-      offset_bytes: z.int().min(0).default(0).describe("Where to start"),
-      length_bytes: z.int().min(0).optional().describe("How much to read; default: to the end"),
+      offset_bytes: ByteCount.default(0).describe("Where to start"),
+      length_bytes: ByteCount.optional().describe("How much to read; default: to the end"),
     }),
     sends: bytes(),
     output: z.strictObject({
@@ -247,7 +247,7 @@ export const operations = {
     effect: "destroy",
     input: z.strictObject({
       path: VirtualPath,
-      size_bytes: z.int().min(0).describe("New size; bytes beyond the old one are zero"),
+      size_bytes: ByteCount.describe("New size; bytes beyond the old one are zero"),
       expected_version: preconditions.expected_version,
     }),
     output: z.strictObject({ size_bytes: z.int().min(0), version: Version }),

@@ -47,7 +47,7 @@ export class HostMounts implements Mounts {
     const slash = inner.lastIndexOf("/");
     const name = inner.slice(slash + 1);
     const overlap = this.#overlap(mount);
-    const target = { mount, path, overlap };
+    const target = { mount, path, inner, overlap };
     const fd = this.#open(target, slash < 0 ? "" : inner.slice(0, slash), folderFlags());
     const parent = new PinnedParent(fd, name, virtualPath(mount, inner));
     try {
@@ -61,7 +61,7 @@ export class HostMounts implements Mounts {
 
   folder(path: string): MountFolder {
     const { mount, inner } = this.#table.locate(path);
-    const target = { mount, path, overlap: this.#overlap(mount) };
+    const target = { mount, path, inner, overlap: this.#overlap(mount) };
     const readable = constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC;
     try {
       return new PinnedFolder(this.#open(target, inner, readable), virtualPath(mount, inner));
@@ -77,11 +77,11 @@ export class HostMounts implements Mounts {
     return inside.length === 0 ? undefined : overlapOf(mount, inside);
   }
 
-  #open({ mount, path, overlap }: OpenTarget, inner: string, flags: number): number {
+  #open({ mount, path, inner, overlap }: OpenTarget, folder: string, flags: number): number {
     const root = openRoot(mount, path);
     try {
       const admits = overlap && ((fd: number) => !overlap.roots.has(identityOf(fd)));
-      const result = openBeneath(root, inner, { flags, admits, walk: this.#walk });
+      const result = openBeneath(root, folder, { flags, admits, walk: this.#walk });
       if (typeof result === "number") return result;
       if (result === "ELOOP" || result === "EXDEV") throw explainLink(mount, { root, inner, path });
       throw mountError(mountErrorOfErrno(result), path);
@@ -94,6 +94,8 @@ export class HostMounts implements Mounts {
 interface OpenTarget {
   readonly mount: Mount;
   readonly path: string;
+  /** The whole path inside the mount, for the text of errors. */
+  readonly inner: string;
   readonly overlap: Overlap | undefined;
 }
 
