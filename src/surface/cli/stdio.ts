@@ -1,0 +1,129 @@
+// The process's three streams as the CLI uses them: writes that wait for the reader, reads that wait for the caller.
+// It must never buffer without bound, nor change a pipe that other processes share.
+// Next: cli.ts hands them to commands; render.ts and bytes_output.ts write.
+
+import { constants, fstatSync, openSync } from "node:fs";
+import { isatty } from "node:tty";
+import { OperonError } from "../../error.ts";
+
+/** Where text and bytes go. */
+export interface Output {
+  readonly isTty: boolean;
+  /** Width of the terminal in cells; 80 when unknown. */
+  readonly columns: number;
+  /**
+   * Resolves when the reader's side has taken the data.
+   * @throws OperonError `cli.output_closed` when nobody reads any more
+   */
+  write(data: Uint8Array | string): Promise<void>;
+}
+
+/** Where text and bytes come from. */
+export interface Input {
+  readonly isTty: boolean;
+  /** Whether somebody gave us data: a pipe, a socket or a file; no terminal, no `/dev/null`. */
+  readonly isPiped: boolean;
+  /** Bytes as they are pulled, until the end; iterate once. */
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** The three streams of a process. */
+export interface Stdio {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+/** The streams of this process; nothing is opened before it is used. */
+export function processStdio(): Stdio {
+  return { stdin: new ProcessInput(), stdout: new ProcessOutput(1), stderr: new ProcessOutput(2) };
+}
+
+/** Reads one line, without its line feed; `undefined` when the input ended before one. */
+export async function readLine(input: Input, charsMax = 4096): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of input.chunks()) {
+    text += decoder.decode(chunk, { stream: true });
+    const end = text.indexOf("\n");
+    if (end >= 0) return text.slice(0, end).replace(/\r$/, "");
+    if (text.length > charsMax) return undefined;
+  }
+  return text === "" ? undefined : text;
+}
+
+class ProcessOutput implements Output {
+  readonly isTty: boolean;
+  readonly #descriptor: 1 | 2;
+  #sink: Bun.FileSink | undefined;
+
+  constructor(descriptor: 1 | 2) {
+    this.#descriptor = descriptor;
+    this.isTty = isatty(descriptor);
+  }
+
+  get columns(): number {
+    if (!this.isTty) return 80;
+    return (this.#descriptor === 1 ? process.stdout : process.stderr).columns || 80;
+  }
+
+  async write(data: Uint8Array | string): Promise<void> {
+    if (data.length === 0) return;
+    try {
+      this.#sink ??= openSink(this.#descriptor);
+      await this.#sink.write(data);
+      await this.#sink.flush();
+    } catch (error) {
+      throw outputError(error);
+    }
+  }
+}
+
+/**
+ * Writing makes a pipe non-blocking for everyone who holds it, so that the next program in a script would fail with
+ * EAGAIN. A pipe is therefore opened anew: the new description's flags are ours alone.
+ */
+function openSink(descriptor: 1 | 2): Bun.FileSink {
+  if (process.platform === "linux" && fstatSync(descriptor).isFIFO()) {
+    const own = openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    return Bun.file(own).writer();
+  }
+  return Bun.file(descriptor).writer();
+}
+
+function outputError(error: unknown): OperonError {
+  const code = (error as { code?: string }).code ?? "";
+  if (["EPIPE", "ENXIO", "ECONNRESET", "EBADF"].includes(code)) {
+    return new OperonError({
+      code: "cli.output_closed",
+      kind: "cancelled",
+      message: "Nobody reads the output any more",
+      cause: error,
+    });
+  }
+  return new OperonError({
+    code: "cli.output_failed",
+    kind: "unavailable",
+    message: `The output could not be written (${code || "unknown reason"})`,
+    hint: "Check that the disk it goes to is not full",
+    cause: error,
+  });
+}
+
+class ProcessInput implements Input {
+  readonly isTty = isatty(0);
+
+  get isPiped(): boolean {
+    try {
+      const found = fstatSync(0);
+      return found.isFIFO() || found.isFile() || found.isSocket();
+    } catch {
+      return false;
+    }
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, undefined> {
+    for await (const chunk of Bun.stdin.stream()) yield chunk;
+    return undefined;
+  }
+}

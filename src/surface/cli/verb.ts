@@ -1,0 +1,96 @@
+// What a hand-written verb is: a command that cannot be a call to a node (`onboard`, `daemon start`, `completion`).
+// It must never be a second way to do what an operation does.
+// Next: grammar.ts puts verbs and operations into one tree; the entry lists the verbs.
+
+import type { Clock } from "../../clock.ts";
+import type { Caller } from "../../contract/caller.ts";
+import type { CapabilityDescription } from "../../contract/description.ts";
+import type { View } from "../../contract/operation.ts";
+import type { Stdio } from "./stdio.ts";
+
+/** How the word after a flag is read. */
+export type FlagKind = "string" | "integer" | "number" | "boolean" | "list" | "map" | "json";
+
+/** A flag of a command. */
+export interface Flag {
+  /** Without dashes, kebab case. */
+  readonly name: string;
+  readonly short?: string;
+  readonly kind: FlagKind;
+  readonly summary?: string;
+  /** What stands for the value in help: `FILE`. */
+  readonly value?: string;
+  /** The only values it takes. */
+  readonly choices?: readonly string[];
+  readonly default?: unknown;
+  readonly required?: boolean;
+  readonly hidden?: boolean;
+}
+
+/** A positional argument of a hand-written verb. */
+export interface VerbArgument {
+  readonly name: string;
+  readonly summary?: string;
+  readonly optional?: boolean;
+  readonly variadic?: boolean;
+}
+
+/** A hand-written verb. */
+export interface HandWrittenVerb {
+  /** `["daemon", "start"]` */
+  readonly path: readonly string[];
+  readonly summary: string;
+  readonly description?: string;
+  readonly args?: readonly VerbArgument[];
+  readonly flags?: readonly Flag[];
+  /** Command lines without the leading `operon`. */
+  readonly examples?: readonly string[];
+  readonly aliases?: readonly string[];
+  readonly hidden?: true;
+  /** Resolves to the process's exit code. Throw an OperonError to fail. */
+  run(input: VerbInput, context: VerbContext): Promise<number>;
+}
+
+/** What was typed. */
+export interface VerbInput {
+  /** Positional arguments by name; a variadic one is an array. Optional ones may be missing. */
+  readonly args: Readonly<Record<string, string | readonly string[]>>;
+  /** Flags by name (kebab case), converted by kind; defaults are filled in. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  /** Words after `--`; `undefined` when there was none. */
+  readonly rest: readonly string[] | undefined;
+}
+
+/** Flags every command takes. */
+export interface GlobalFlags {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Do not ask. */
+  readonly yes: boolean;
+  readonly color: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
+  readonly config: string | undefined;
+  readonly home: string | undefined;
+  readonly identity: string | undefined;
+  readonly timeoutSecs: number | undefined;
+}
+
+/** What a verb works with. */
+export interface VerbContext {
+  readonly globals: GlobalFlags;
+  readonly stdio: Stdio;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Aborts on SIGINT, SIGTERM, SIGHUP. */
+  readonly signal: AbortSignal;
+  describe(): Promise<readonly CapabilityDescription[]>;
+  /** A caller that honours `--home`, `--config`, `--identity`; the verb disposes of it. */
+  connect(): Promise<Caller>;
+  /** Prints a result: as text laid out by the view, or as one JSON document with `--json`. */
+  show(result: unknown, view?: View): Promise<void>;
+  /** A remark for people, on standard error; nothing with `--quiet`. */
+  note(text: string): Promise<void>;
+}
