@@ -61,6 +61,14 @@ export class ChainCheck {
     return Buffer.from(this.#frontier.root()).toString("hex");
   }
 
+  /** Merkle root as it would be if the next entry had this hash (hex); `undefined` when some are missing. */
+  rootWith(hash: string): string | undefined {
+    if (!this.#contiguous) return;
+    const frontier = this.#frontier.clone();
+    frontier.append(Buffer.from(hash, "hex"));
+    return Buffer.from(frontier.root()).toString("hex");
+  }
+
   /** Whether something was already found wrong at or before this entry. */
   isDoubtedBefore(sequence: number): boolean {
     if (this.#gaps.some((gap) => gap.from < sequence)) return true;

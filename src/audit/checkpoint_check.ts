@@ -60,16 +60,27 @@ export class CheckpointCheck {
     for (const problem of this.#problems) chain.report(problem);
     const heads = this.#heads.sort((a, b) => a.size - b.size);
     const covered = this.#largest?.size ?? 0;
-    let at = 0;
+    let at = heads.findIndex((head) => head.size > 0);
+    if (at === -1) at = heads.length;
     let agreed = 0;
+    // Root of the next head if everything up to the entry before its last is as it was.
+    let rootBefore: string | undefined;
+    const expectNext = () => {
+      const next = heads[at];
+      rootBefore = next?.size === chain.size + 1 ? chain.rootWith(next.last) : undefined;
+    };
+    expectNext();
     let uncoveredMs: number | undefined;
-    while (heads[at]?.size === 0) at++;
     return {
       next() {
         for (let head = heads[at]; head && head.size <= chain.size; head = heads[++at]) {
           if (head.size === chain.size && agrees(chain, head)) agreed = head.size;
-          else if (!chain.isDoubtedBefore(head.size)) chain.report(rewritten(chain, head, agreed));
+          else if (!chain.isDoubtedBefore(head.size)) {
+            const from = rootBefore === head.root ? head.size - 1 : agreed;
+            chain.report(rewritten(head, from));
+          }
         }
+        expectNext();
         if (chain.size === covered + 1) uncoveredMs = chain.lastTimeMs;
       },
       end(newestSegment) {
@@ -116,18 +127,15 @@ function agrees(chain: ChainCheck, head: Head): boolean {
   return chain.last?.hash === head.last && chain.root() === head.root;
 }
 
-function rewritten(chain: ChainCheck, head: Head, agreed: number): AuditProblem {
-  const onlyLast = chain.size === head.size && chain.last?.hash !== head.last;
-  const from = onlyLast && agreed === head.size - 1 ? head.size - 1 : agreed;
+function rewritten(head: Head, from: number): AuditProblem {
   const whose =
     head.peer === undefined ? "the signed checkpoint" : `the checkpoint ${head.peer} holds`;
-  const which =
-    from === head.size - 1 ? `Entry ${from}` : `One of the entries ${from} to ${head.size - 1}`;
-  return {
-    kind: "edited",
-    sequence: from,
-    message: `${which} is not what ${whose} of ${head.size} entries covers: changed, and later links rewritten`,
-  };
+  const covered = `what ${whose} of ${head.size} entries covers`;
+  const message =
+    from === head.size - 1
+      ? `Entry ${from} is not ${covered}: it was changed`
+      : `One of the entries ${from} to ${head.size - 1} is not ${covered}: changed, and later links rewritten`;
+  return { kind: "edited", sequence: from, message };
 }
 
 function truncated(chain: ChainCheck, head: Head, newestSegment: number | undefined): AuditProblem {

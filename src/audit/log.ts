@@ -309,8 +309,8 @@ export class AuditLog implements AsyncDisposable {
       const signed = signCheckpoint(head, { key: this.#key, timeMs: this.#clock.nowMs() });
       this.#checkpoints.append({ ...signed, ...head });
       this.#checkpointSize = head.size;
+      this.#checkpointAtMs = this.#clock.monotonicMs();
     }
-    this.#checkpointAtMs = this.#clock.monotonicMs();
     this.#uncoveredSinceMs = undefined;
     this.#checkpointTimer?.[Symbol.dispose]();
     this.#checkpointTimer = undefined;
