@@ -30,7 +30,7 @@ import { bind, type VerifiedRequest } from "./invoke.ts";
 import { HostMounts } from "./mounts/host_mounts.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 import { PeerService } from "./peer_service.ts";
-import { loadPolicyState, type PolicyState } from "./policy_state.ts";
+import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_state.ts";
 import { policyView } from "./policy_view.ts";
 import { Runner } from "./running.ts";
 import { StrangerLimit } from "./stranger_limit.ts";

@@ -89,7 +89,7 @@ export const operations = {
     }),
     resource: () => "policy:*",
     cli: {
-      node: "optional",
+      node: "argument",
       args: [{ field: "operation" }, { field: "input", optional: true }],
       view: {
         kind: "fields",

@@ -1,0 +1,57 @@
+// `operon daemon …`: a node with a port, in the foreground.
+// It must never go to the background by itself: service managers and shells do that better.
+// Next: node/daemon.ts runs it.
+
+import { systemClock } from "./clock.ts";
+import { homeAt, resolveHome } from "./identity/home.ts";
+import { escapeText } from "./surface/cli/escape.ts";
+import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
+
+export const daemonVerbs: readonly HandWrittenVerb[] = [
+  {
+    path: ["daemon", "start"],
+    summary: "Run this machine's node in the foreground until it is told to stop",
+    description:
+      "Listens where daemon.listen says and on the home's local socket, which lets commands reuse its connections. " +
+      "SIGTERM or Ctrl-C lets running calls end, then stops; a second one stops at once. " +
+      "The configuration is loaded again when the file changes; a bad one is reported and changes nothing.",
+    examples: ["daemon start", "daemon start --json", "--home /srv/operon daemon start"],
+    run: startDaemon,
+  },
+];
+
+async function startDaemon(_input: VerbInput, context: VerbContext): Promise<number> {
+  const [{ runDaemon }, { Registry }, { builtin }, { loadKey }] = await Promise.all([
+    import("./node/daemon.ts"),
+    import("./contract/registry.ts"),
+    import("./builtin.ts"),
+    import("./identity/keystore.ts"),
+  ]);
+  const { globals } = context;
+  const home = globals.home === undefined ? resolveHome(context.env) : homeAt(globals.home);
+  const { stdout, stderr } = context.stdio;
+  await runDaemon(
+    {
+      home,
+      configPath: globals.config ?? home.config_path,
+      key: loadKey(home.key_path),
+      registry: new Registry(Object.values(builtin)),
+      clock: systemClock,
+      version: context.version,
+      notice: (text) =>
+        void stderr
+          .write(`${new Date(systemClock.nowMs()).toISOString()} ${escapeText(text, true)}\n`)
+          .catch(() => {}),
+    },
+    {
+      signal: context.signal,
+      ready: (facts) => {
+        const text = globals.json
+          ? JSON.stringify({ event: "ready", ...facts })
+          : `Node ${facts.node_id} (${facts.key}) ${facts.endpoint === undefined ? "listens on its local socket only" : `listens on ${facts.endpoint}`}`;
+        if (globals.json || !globals.quiet) void stdout.write(`${text}\n`).catch(() => {});
+      },
+    },
+  );
+  return 0;
+}
