@@ -1,0 +1,150 @@
+// The text of a fresh configuration, with comments that explain it. `onboard` and `init config` write it.
+// It must never give anybody but the own key a role, nor listen beyond this machine unless told to.
+// Next: schema.ts checks it like any other; surface/cli/onboard.ts fills it in.
+
+import { describeReach, parseListenAddress } from "./listen_address.ts";
+
+/** What a machine is for: to serve, to call, or both. */
+export type MachineRole = "daemon" | "client" | "both";
+
+/** What a fresh configuration says. */
+export interface TemplateParts {
+  readonly role: MachineRole;
+  readonly nodeId: string;
+  /** `HOST:PORT` */
+  readonly listen: string;
+  /** Host folder others see as `/`. */
+  readonly workspace: string;
+  /** Key of this machine, which becomes the only principal; without one there is none. */
+  readonly key?: string;
+  /** Every operation of the node: the roles are written from it. */
+  readonly operations: readonly { readonly id: string; readonly effect: string }[];
+  /** Name of the JSON Schema file beside the configuration. */
+  readonly schemaFile: string;
+}
+
+/** The text of a `config.yaml`. */
+export function configTemplate(parts: TemplateParts): string {
+  const serves = parts.role !== "client";
+  const sections = [
+    header(parts),
+    ...(serves ? [daemonSection(parts)] : []),
+    ...(parts.role === "daemon" ? [] : [CLIENT]),
+    ...(serves ? [policySection(parts)] : []),
+    ...(serves ? [SECRETS] : []),
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+function header({ schemaFile }: TemplateParts): string {
+  return `# yaml-language-server: $schema=./${schemaFile}
+#
+# The configuration of this machine. Keep it private to your user (chmod 600).
+#   operon config explain    what it means, who may do what, and what is wrong with it
+#   operon policy explain    what policy would decide for one call
+# A running daemon takes over changes at once; one that is not valid changes nothing.
+
+version: 1`;
+}
+
+function daemonSection({ nodeId, listen }: TemplateParts): string {
+  return `# How this machine serves. Without \`listen\` it opens no port.
+daemon:
+  node_id: ${quote(nodeId)}
+  # ${listen}: ${describeReach(parseListenAddress(listen))}.
+  # For other machines, write this machine's address on your private network instead.
+  listen: ${quote(listen)}
+  # Announcing tells the local network that this node exists; it never lets anybody in.
+  advertise_lan: false`;
+}
+
+const CLIENT = `# The nodes this machine calls. \`operon node join CODE\` makes them known without an entry here.
+#   nodes:
+#     gpu-node: { endpoint: "ws://100.96.18.20:7789", labels: { role: gpu } }
+client:
+  nodes: {}`;
+
+const SECRETS = `# Where the values are that commands may ask for by name; a file of mode 0600, never the values themselves.
+# secrets: { file: secrets.yaml }`;
+
+function policySection(parts: TemplateParts): string {
+  const has = (id: string) => parts.operations.some((operation) => operation.id === id);
+  return `# Who may do what here. What no rule allows is denied; deny beats ask beats allow.
+policy:
+  # What others see of this machine's files: the host folder \`path\` appears as \`at\`, and nothing else does.
+  mounts:
+    - { name: workspace, at: /, path: ${quote(parts.workspace)} }
+    # - { name: data, at: /data, path: /srv/data, read_only: true }
+${has("exec.run") ? `\n${EXEC}\n` : ""}
+${principals(parts)}
+
+  roles:
+    # Everything this node can do, but for a few commands that cannot be undone: those ask first.
+    operator:
+      - allow: ${flow(capabilitiesOf(parts.operations).map((id) => `${id}.*`))}
+${has("exec.run") ? ASK_DESTRUCTIVE : ""}
+    # Looks, changes nothing. Give it with: operon node invite --role observer
+    observer:
+      - allow:
+${wrapped(parts.operations.filter(({ effect }) => effect === "read").map(({ id }) => id))}`;
+}
+
+const EXEC = `  # Where commands may start. This is no sandbox: a command can do whatever the user who runs the daemon can.
+  exec:
+    roots: [/]
+    env: { allow: [PATH, HOME, LANG] }
+    default_timeout_secs: 30
+    max_timeout_secs: 300`;
+
+function principals({ key, nodeId }: TemplateParts): string {
+  if (key === undefined) {
+    return `  # Who may ask: keys and their roles. \`operon node invite\` adds the machine that redeems its code.
+  #   laptop: { key: "ed25519:…", roles: [operator] }
+  #   ci: { ssh: "ssh-ed25519 AAAA… ci@build", roles: [observer] }
+  principals: {}`;
+  }
+  return `  # Who may ask: keys and their roles. \`operon node invite\` adds the machine that redeems its code.
+  principals:
+    # This machine's own key, so that you can use your own node. Nobody else may do anything.
+    ${quote(nodeId)}: { key: ${quote(key)}, roles: [operator] }`;
+}
+
+const ASK_DESTRUCTIVE = `      # A safety net, not a wall: a script or a renamed program gets past it. In a shell command, the mere
+      # mention of one of these words asks.
+      - ask: [exec.run]
+        name: destructive commands
+        when:
+          argv:
+            - [rm, "**", "-*r*", "**"]
+            - [rm, "**", "-*R*", "**"]
+            - [dd, "**"]
+            - ["mkfs*", "**"]
+            - [shred, "**"]
+            - [wipefs, "**"]
+            - [shutdown, "**"]
+            - [reboot, "**"]
+            - [poweroff, "**"]
+            - [halt, "**"]
+`;
+
+/** One line for each capability, so that the list stays readable. */
+function wrapped(ids: readonly string[]): string {
+  const lines = capabilitiesOf(ids.map((id) => ({ id }))).map((capability) => {
+    const own = ids.filter((id) => id.startsWith(`${capability}.`));
+    return `            ${own.join(", ")},`;
+  });
+  return ["          [", ...lines, "          ]"].join("\n");
+}
+
+function capabilitiesOf(operations: readonly { readonly id: string }[]): readonly string[] {
+  return [...new Set(operations.map(({ id }) => id.slice(0, id.indexOf("."))))];
+}
+
+function flow(items: readonly string[]): string {
+  return `[${items.join(", ")}]`;
+}
+
+/** JSON strings are YAML strings. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
