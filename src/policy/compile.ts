@@ -97,7 +97,7 @@ function resolveKeys(document: PolicyDocument, report: Report): ReadonlyMap<stri
         code: "policy.key_invalid",
         message: `Principal ${name} has a bad key: ${thrown.message}`,
         hint: thrown.hint ?? "Copy the whole key from `operon node info`",
-        path: [...path, "key" in principal ? "key" : "ssh"],
+        path: [...path, principal.ssh === undefined ? "key" : "ssh"],
       });
     }
   }

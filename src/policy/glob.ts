@@ -19,6 +19,8 @@ export interface Glob {
   readonly pattern: string;
   /** What every match starts with; the whole pattern when `form` is `literal`. */
   readonly prefix: string;
+  /** What every match ends with; empty unless `form` is `general`. */
+  readonly suffix: string;
   /** `literal`: equals `prefix`. `subtree`: `prefix` itself or below it. `general`: everything else. */
   readonly form: "literal" | "subtree" | "general";
   /** Whether the whole text matches. Pure; may be called any number of times. */
@@ -53,10 +55,13 @@ export function compileGlob(pattern: string): Glob {
   let normal = pattern;
   while (normal.includes("/**/**")) normal = normal.replaceAll("/**/**", "/**");
   const wild = normal.search(/[*?]/);
-  if (wild < 0) return { pattern, prefix: normal, form: "literal", matches: (t) => t === normal };
+  if (wild < 0) {
+    const matches = (text: string) => text === normal;
+    return { pattern, prefix: normal, suffix: "", form: "literal", matches };
+  }
   if (normal.endsWith("/**") && wild === normal.length - 2) {
     const prefix = normal.slice(0, -3);
-    return { pattern, prefix, form: "subtree", matches: (text) => isWithin(text, prefix) };
+    return { pattern, prefix, suffix: "", form: "subtree", matches: (t) => isWithin(t, prefix) };
   }
   return generalGlob(pattern, normal);
 }
@@ -76,14 +81,33 @@ function generalGlob(pattern: string, normal: string): Glob {
   // The slash of `**/` may be skipped, so it is no promise about the end of the text.
   const fixed = last + (tokens[last - 1] === OPTIONAL_PAIR ? 2 : 1);
   const suffix = String.fromCharCode(...tokens.slice(fixed));
+  const inside = longestInside(tokens.slice(literal, fixed));
   const rest = tokens.slice(literal);
   return {
     pattern,
     prefix,
+    suffix,
     form: "general",
+    // Most texts fail one of the cheap tests, all of which every match must pass.
     matches: (text) =>
-      text.startsWith(prefix) && text.endsWith(suffix) && run(rest, text, prefix.length),
+      text.startsWith(prefix) &&
+      text.endsWith(suffix) &&
+      (inside === "" || text.includes(inside)) &&
+      run(rest, text, prefix.length),
   };
+}
+
+/** The longest run of characters that every match must contain; those that may be skipped are none. */
+function longestInside(tokens: readonly Token[]): string {
+  let longest = "";
+  let current = "";
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at]!;
+    current = token >= 0 ? current + String.fromCharCode(token) : "";
+    if (token === OPTIONAL_PAIR) at += 2;
+    if (current.length > longest.length) longest = current;
+  }
+  return longest;
 }
 
 function tokenize(pattern: string): Token[] {

@@ -1,6 +1,6 @@
-// The rules of one operation, found by resource without testing each of them: a look-up per component of the resource.
+// The rules of one operation, found by resource without testing each of them: by folder, by start, by end.
 // It must never leave out a rule whose glob would match: an index may only be quicker than trying all.
-// Next: decide.ts asks it; glob.ts says what `prefix` and `form` promise.
+// Next: decide.ts asks it; glob.ts says what `prefix`, `suffix` and `form` promise.
 
 import type { Verdict } from "../decision.ts";
 import type { Condition } from "./condition.ts";
@@ -19,67 +19,71 @@ export interface IndexedRule<Rule> {
 /** Rules that a look-up found, by verdict, each list in the order of the file. */
 export type Bucket<Rule> = Readonly<Record<Verdict, IndexedRule<Rule>[]>>;
 
-interface Place<Rule> {
-  exact: Bucket<Rule> | undefined;
-  subtree: Bucket<Rule> | undefined;
-  below: Bucket<Rule> | undefined;
-}
-
-const SLASH = 47;
-
 /** Rules by resource. Filled at compile time in the order of the file, read-only afterwards. */
 export class ResourceIndex<Rule> {
   readonly #everywhere: Bucket<Rule> = emptyBucket();
-  readonly #places = new Map<string, Place<Rule>>();
+  readonly #exact = new KeyedBuckets<Rule>();
+  readonly #subtrees = new KeyedBuckets<Rule>();
+  readonly #starts = new KeyedBuckets<Rule>();
+  readonly #ends = new KeyedBuckets<Rule>();
+  /** Slashes in the deepest subtree, plus one: further down a resource there is nothing to find. */
   #slashesMax = 0;
-  #keyLengthMax = 0;
 
   /** Adds a rule under one of its globs; without a glob it applies to every resource. */
   add(verdict: Verdict, entry: IndexedRule<Rule>, glob: Glob | undefined): void {
-    if (!glob) {
-      this.#everywhere[verdict].push(entry);
-    } else if (glob.form === "literal") {
-      this.#bucket(glob.prefix, "exact")[verdict].push(entry);
-    } else if (glob.form === "subtree") {
-      this.#bucket(glob.prefix, "subtree")[verdict].push(entry);
-    } else {
-      const slash = glob.prefix.lastIndexOf("/");
-      const bucket =
-        slash < 0 ? this.#everywhere : this.#bucket(glob.prefix.slice(0, slash), "below");
-      bucket[verdict].push({ ...entry, glob });
-    }
+    if (!glob) this.#everywhere[verdict].push(entry);
+    else if (glob.form === "literal") this.#exact.at(glob.prefix)[verdict].push(entry);
+    else if (glob.form === "subtree") {
+      this.#subtrees.at(glob.prefix)[verdict].push(entry);
+      this.#slashesMax = Math.max(this.#slashesMax, glob.prefix.split("/").length);
+    } else this.#generalBucket(glob)[verdict].push({ ...entry, glob });
   }
 
-  /** Every bucket whose rules may apply to `resource`; the work is bounded by the rules' depth, not the resource's. */
+  /** Every bucket whose rules may apply to `resource`; the work is bounded by the rules, not by the resource. */
   candidates(resource: string): readonly Bucket<Rule>[] {
     const found = [this.#everywhere];
-    if (this.#places.size === 0) return found;
-    let left = this.#slashesMax;
-    const end = Math.min(resource.length, this.#keyLengthMax + 1);
-    for (let at = 0; at < end && left > 0; at++) {
-      if (resource.charCodeAt(at) !== SLASH) continue;
-      left--;
-      const place = this.#places.get(resource.slice(0, at));
-      if (place?.subtree) found.push(place.subtree);
-      if (place?.below) found.push(place.below);
+    const push = (bucket: Bucket<Rule> | undefined) => {
+      if (bucket) found.push(bucket);
+    };
+    push(this.#exact.find(resource));
+    push(this.#subtrees.find(resource));
+    let slash = resource.indexOf("/");
+    for (let left = this.#slashesMax; left > 0 && slash >= 0; left--) {
+      if (slash > this.#subtrees.lengthMax) break;
+      push(this.#subtrees.find(resource.slice(0, slash)));
+      slash = resource.indexOf("/", slash + 1);
     }
-    if (resource.length > this.#keyLengthMax) return found;
-    const place = this.#places.get(resource);
-    if (place?.exact) found.push(place.exact);
-    if (place?.subtree) found.push(place.subtree);
+    for (const length of this.#starts.lengths) push(this.#starts.find(resource.slice(0, length)));
+    for (const length of this.#ends.lengths) push(this.#ends.find(resource.slice(-length)));
     return found;
   }
 
-  #bucket(key: string, kind: keyof Place<Rule>): Bucket<Rule> {
-    let place = this.#places.get(key);
-    if (!place) {
-      place = { exact: undefined, subtree: undefined, below: undefined };
-      this.#places.set(key, place);
-    }
-    this.#keyLengthMax = Math.max(this.#keyLengthMax, key.length);
-    this.#slashesMax = Math.max(this.#slashesMax, key.split("/").length);
-    place[kind] ??= emptyBucket();
-    return place[kind];
+  /** A glob is kept under its start when that names more than a scheme, else under its end. */
+  #generalBucket({ prefix, suffix }: Glob): Bucket<Rule> {
+    if (prefix.includes("/") || (prefix !== "" && suffix === "")) return this.#starts.at(prefix);
+    return suffix === "" ? this.#everywhere : this.#ends.at(suffix);
+  }
+}
+
+/** Buckets by a text that is looked up whole. */
+class KeyedBuckets<Rule> {
+  readonly #buckets = new Map<string, Bucket<Rule>>();
+  /** Distinct lengths of the keys. */
+  readonly lengths: number[] = [];
+  lengthMax = -1;
+
+  at(key: string): Bucket<Rule> {
+    let bucket = this.#buckets.get(key);
+    if (bucket) return bucket;
+    bucket = emptyBucket();
+    this.#buckets.set(key, bucket);
+    if (!this.lengths.includes(key.length)) this.lengths.push(key.length);
+    this.lengthMax = Math.max(this.lengthMax, key.length);
+    return bucket;
+  }
+
+  find(text: string): Bucket<Rule> | undefined {
+    return text.length > this.lengthMax ? undefined : this.#buckets.get(text);
   }
 }
 

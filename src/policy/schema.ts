@@ -26,21 +26,21 @@ export const MountSchema = z.strictObject({
     .describe("Refuse every change below it, whatever rules say"),
 });
 
-const roles = z.array(PolicyName).max(64).describe("Roles this principal has");
-
-/** Who may ask: a key, or an OpenSSH Ed25519 public key line, and roles. */
-export const PrincipalSchema = z.union([
-  z.strictObject({
-    key: z.string().max(128).describe("ed25519:<base32>"),
-    roles,
-    note: z.string().max(1000).optional(),
-  }),
-  z.strictObject({
-    ssh: z.string().max(1024).describe("A line of authorized_keys: ssh-ed25519 AAAA… comment"),
-    roles,
-    note: z.string().max(1000).optional(),
-  }),
-]);
+/** Who may ask: a key (exactly one of `key` and `ssh`) and its roles. */
+export const PrincipalSchema = z
+  .strictObject({
+    key: z.string().max(128).optional().describe("ed25519:<base32>"),
+    ssh: z
+      .string()
+      .max(1024)
+      .optional()
+      .describe("A line of authorized_keys: ssh-ed25519 AAAA… comment"),
+    roles: z.array(PolicyName).max(64).describe("Roles this principal has"),
+    note: z.string().max(1000).optional().describe("For people who read the file"),
+  })
+  .refine((principal) => (principal.key === undefined) !== (principal.ssh === undefined), {
+    error: "a principal needs exactly one of key, ssh",
+  });
 
 const operations = z
   .array(z.string().min(1).max(80))

@@ -2,6 +2,7 @@
 // It must never do what it decides about, and never call a case passed because a name in it was misspelt.
 // Next: suite_schema.ts for the format; decide.ts for reason codes.
 
+import { z } from "zod";
 import { OperonError } from "../error.ts";
 import type { CompiledPolicy, CompiledPrincipal, OperationEffect } from "./compiled_policy.ts";
 import { placeOf } from "./compiled_policy.ts";
@@ -9,6 +10,7 @@ import type { Usage } from "./condition.ts";
 import { decide, type Question } from "./decide.ts";
 import { type Locate, locatedYaml } from "./located_yaml.ts";
 import { nearestName, suggest } from "./nearest_name.ts";
+import { policyShape } from "./schema.ts";
 import { type SuiteCase, type SuiteDocument, SuiteSchema } from "./suite_schema.ts";
 
 /** One row of a verdict table, as contract/services.ts shows it to callers. */
@@ -58,10 +60,10 @@ export async function runSuite(
 ): Promise<readonly SuiteResult[]> {
   const { value, locate } = await locatedYaml(text, options.file);
   const suite = parseSuite(value, locate);
-  const policy =
-    suite.policy === undefined
-      ? options.policy
-      : await options.compile(suite.policy, (path) => locate(["policy", ...path]));
+  if (suite.policy) assertSection(suite.policy, locate);
+  const policy = suite.policy
+    ? await options.compile(suite.policy, (path) => locate(["policy", ...path]))
+    : options.policy;
   if (!policy) {
     throw suiteInvalid("The table holds no `policy`, and there is none to test it against");
   }
@@ -73,10 +75,33 @@ export async function runSuite(
 function parseSuite(value: unknown, locate: Locate): SuiteDocument {
   const parsed = SuiteSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  throw suiteInvalid(describeIssue(parsed.error.issues[0], locate));
+}
+
+/** Checks what policy itself knows of the section; which other keys there may be only `compile` knows. */
+function assertSection(section: Readonly<Record<string, unknown>>, locate: Locate): void {
+  const own = Object.keys(policyShape);
+  const parsed = z.looseObject(policyShape).safeParse(section);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw suiteInvalid(
+      describeIssue(issue && { ...issue, path: ["policy", ...issue.path] }, locate),
+    );
+  }
+  for (const key of Object.keys(section)) {
+    const meant = own.includes(key) ? undefined : nearestName(key, own);
+    if (meant === undefined) continue;
+    const place = placeOf(locate(["policy", key]) ?? {});
+    throw suiteInvalid(`${place}: policy.${key} is unknown, did you mean ${meant}?`);
+  }
+}
+
+type Issue = Pick<z.core.$ZodIssue, "path" | "message">;
+
+function describeIssue(issue: Issue | undefined, locate: Locate): string {
   const place = placeOf(locate(issue?.path ?? []) ?? {});
   const where = [place, issue?.path.map(String).join(".")].filter(Boolean).join(": ");
-  throw suiteInvalid(`${where === "" ? "The table" : where} is wrong: ${issue?.message}`);
+  return `${where === "" ? "The table" : where} is wrong: ${issue?.message}`;
 }
 
 function suiteInvalid(message: string): OperonError {
