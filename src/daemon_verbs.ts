@@ -4,7 +4,7 @@
 
 import { systemClock } from "./clock.ts";
 import { homeAt, resolveHome } from "./identity/home.ts";
-import { escapeText } from "./surface/cli/escape.ts";
+import { escapeLines } from "./surface/cli/escape.ts";
 import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
 
 export const daemonVerbs: readonly HandWrittenVerb[] = [
@@ -40,7 +40,7 @@ async function startDaemon(_input: VerbInput, context: VerbContext): Promise<num
       version: context.version,
       notice: (text) =>
         void stderr
-          .write(`${new Date(systemClock.nowMs()).toISOString()} ${escapeText(text, true)}\n`)
+          .write(`${new Date(systemClock.nowMs()).toISOString()} ${escapeLines(text)}\n`)
           .catch(() => {}),
     },
     {

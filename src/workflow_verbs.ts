@@ -21,29 +21,36 @@ const description =
   "keys are the action's input. The trace holds inputs, outputs, log tails, durations and decisions; it is kept in the home.";
 
 /** `run`, and its longer spellings. */
-export const workflowVerbs: readonly HandWrittenVerb[] = [["run"], ["workflow", "run"], ["graph", "run"]].map((path) => ({
+export const workflowVerbs: readonly HandWrittenVerb[] = [
+  ["run"],
+  ["workflow", "run"],
+  ["graph", "run"],
+].map((path) => ({
   path,
   summary: "Run a workflow file: steps in order, each a signed call to a node",
   description,
   args: [{ name: "file", summary: "The workflow, YAML or JSON" }],
   flags: [
-    { name: "trace-output", kind: "string", value: "FILE", summary: "Write the trace to this file too" },
+    {
+      name: "trace-output",
+      kind: "string",
+      value: "FILE",
+      summary: "Write the trace to this file too",
+    },
     { name: "input", kind: "map", summary: "Values for the file's inputs" },
   ],
-  examples: ["run workflow.yaml", "run --trace-output trace.json workflow.yaml", "run deploy.yaml --input version=1.4.2"],
+  examples: [
+    "run workflow.yaml",
+    "run --trace-output trace.json workflow.yaml",
+    "run deploy.yaml --input version=1.4.2",
+  ],
   ...(path.length > 1 ? { hidden: true as const } : {}),
   run: runWorkflowFile,
 }));
 
-async function runWorkflowFile({
-  positionals,
-  flags,
-  globals,
-  context,
-}: VerbCall): Promise<number> {
-  const [path] = positionals;
-  if (path === undefined)
-    throw usageError("The workflow file is missing", "Usage: operon run FILE");
+async function runWorkflowFile({ args, flags }: VerbInput, context: VerbContext): Promise<number> {
+  const { globals } = context;
+  const path = args.file as string;
   const [{ parseWorkflow }, { planWorkflow }, { runWorkflow }, { TraceStore }, manifest] =
     await Promise.all([
       import("./workflow/schema.ts"),
@@ -60,7 +67,7 @@ async function runWorkflowFile({
   const plan = planWorkflow(workflow, {
     describe,
     operationIds: [...operations.keys()],
-    inputs: inputsOf(flags.input),
+    inputs: (flags.input as Record<string, string> | undefined) ?? {},
   });
   await using caller = await context.connect();
   const { stdout, stderr } = context.stdio;
@@ -111,6 +118,7 @@ async function writeTrace(path: string, trace: TraceDocument): Promise<void> {
     writeFileSync(path, `${JSON.stringify(trace, null, 2)}\n`, { mode: 0o600 });
   } catch (error) {
     throw usageError(
+      "file_unwritable",
       `${path} cannot be written: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`,
       "The trace is kept in the home as well: operon trace list",
     );
@@ -120,8 +128,16 @@ async function writeTrace(path: string, trace: TraceDocument): Promise<void> {
 function readText(path: string): string {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile())
-    throw usageError("file_unreadable", `There is no file ${path}`, "Check the path of the workflow file");
+    throw usageError(
+      "file_unreadable",
+      `There is no file ${path}`,
+      "Check the path of the workflow file",
+    );
   if (stats.size > FILE_BYTES_MAX)
-    throw usageError("file_unreadable", `${path} is larger than ${FILE_BYTES_MAX} bytes`, "Split the workflow");
+    throw usageError(
+      "file_unreadable",
+      `${path} is larger than ${FILE_BYTES_MAX} bytes`,
+      "Split the workflow",
+    );
   return readFileSync(path, "utf8");
 }

@@ -127,19 +127,20 @@ export class PeerService implements Peers {
     const { endpoint, key: inviter, secret } = parseCode(code);
     if (inviter.equals(key.publicKey)) throw ownCode();
     const self = this.info();
-    const session =
-      connector.usable(inviter.id) ?? (await connector.dialKey(endpoint, inviter, options.signal));
+    const warm = connector.usable(inviter.id);
+    const session = warm ?? (await connector.dialKey(endpoint, inviter, options.signal));
     const input = {
       proof: proofOf(secret, inviter, key.publicKey.id),
       name: self.node_id,
       ...(self.endpoint === undefined ? {} : { endpoint: self.endpoint }),
     };
-    const call = ongoingCall(
-      session.call(requestBytes("node.redeem", input, {})),
-      () => inviter.id,
-      { signal: options.signal },
-    );
-    const answer = (await call.output) as { node_id: string; roles: string[] };
+    const sent = session.call(requestBytes("node.redeem", input, {}));
+    const call = ongoingCall(sent, () => inviter.id, { signal: options.signal });
+    const answer = (await call.output.catch((error) => {
+      // Nothing was joined, so nothing stays connected.
+      if (!warm) session.close("");
+      throw error;
+    })) as { node_id: string; roles: string[] };
     const name = options.name ?? answer.node_id;
     addresses.pin({ name, key: inviter, endpoint });
     return { node: name, key: inviter.id, endpoint, roles: answer.roles };

@@ -198,6 +198,7 @@ export const operations = {
   redeem: operation({
     summary: "Prove knowledge of a one-time code and be known from then on",
     description: "Made by `node join` on the other machine; the key that signs the call is pinned.",
+    open_to: "invited",
     effect: "write",
     input: z.strictObject({
       proof: z.string().min(1).max(1024),
