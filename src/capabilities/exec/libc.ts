@@ -12,6 +12,12 @@ const PR_SET_CHILD_SUBREAPER = 36;
 const RLIMIT_RTTIME = 15;
 const WNOHANG = 1;
 
+/** A resource limit: what holds, and how far the process itself may raise it. */
+export interface Limits {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
 /** What this process asks the kernel for; `undefined` where the platform has no such call. */
 export interface Libc {
   /** A pipe whose ends no child inherits by accident: [read end, write end]. @throws when descriptors run out */
@@ -22,10 +28,10 @@ export interface Libc {
   waitingBytes(fd: number): number;
   /** Makes orphans below this process its children instead of init's. */
   becomeSubreaper(): boolean;
-  /** Sets the realtime CPU limit (µs) of a process, hard and soft. It binds nobody but realtime threads. */
-  setRealtimeLimit(pid: number, limit: bigint): boolean;
-  /** This process's own hard realtime CPU limit (µs). */
-  ownRealtimeLimit(): bigint;
+  /** Sets the realtime CPU limits (µs) of a process, 0 for this one. They bind nobody but realtime threads. */
+  setRealtimeLimits(pid: number, limits: Limits): boolean;
+  /** This process's own realtime CPU limits (µs). */
+  ownRealtimeLimits(): Limits;
   /** Takes the exit status of a dead child, so that it stops being a zombie. */
   reap(pid: number): boolean;
 }
@@ -61,14 +67,14 @@ function openLinux(): Libc {
       return symbols.ioctl(fd, BigInt(FIONREAD), ptr(count)) === 0 ? count[0]! : 0;
     },
     becomeSubreaper: () => symbols.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0,
-    setRealtimeLimit(pid, limit) {
-      const limits = new BigUint64Array([limit, limit]);
+    setRealtimeLimits(pid, { soft, hard }) {
+      const limits = new BigUint64Array([soft, hard]);
       return symbols.prlimit(pid, RLIMIT_RTTIME, ptr(limits), none) === 0;
     },
-    ownRealtimeLimit() {
+    ownRealtimeLimits() {
       const limits = new BigUint64Array(2);
       symbols.prlimit(0, RLIMIT_RTTIME, none, ptr(limits));
-      return limits[1]!;
+      return { soft: limits[0]!, hard: limits[1]! };
     },
     reap(pid) {
       const status = new Int32Array(1);
@@ -88,8 +94,8 @@ function openOther(): Libc {
     growPipe: () => {},
     waitingBytes: () => 0,
     becomeSubreaper: () => false,
-    setRealtimeLimit: () => false,
-    ownRealtimeLimit: () => 0n,
+    setRealtimeLimits: () => false,
+    ownRealtimeLimits: () => ({ soft: 0n, hard: 0n }),
     reap: () => false,
   };
 }

@@ -23,6 +23,8 @@ export type Lookup =
 export function lookUp(word: string, searchPath: readonly string[], folder?: string): Lookup {
   if (word.includes("/")) {
     if (folder === undefined && !word.startsWith("/")) return { kind: "not_found" };
+    // The kernel refuses a file named with a trailing slash, resolve() would forget it.
+    if (word.endsWith("/")) return { kind: "not_executable", path: word };
     return inspect(resolve(folder ?? "/", word));
   }
   if (word === "" || word === "." || word === "..") return { kind: "not_found" };
@@ -36,19 +38,16 @@ export function lookUp(word: string, searchPath: readonly string[], folder?: str
 }
 
 function inspect(path: string): Lookup {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats) return { kind: "not_found" };
-  if (!stats.isFile()) return { kind: "not_executable", path };
   try {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (!stats) return { kind: "not_found" };
+    if (!stats.isFile()) return { kind: "not_executable", path };
     accessSync(path, constants.X_OK);
-    return {
-      kind: "found",
-      command: {
-        path: join(realpathSync(dirname(path)), basename(path)),
-        executable: realpathSync(path),
-      },
-    };
-  } catch {
-    return { kind: "not_executable", path };
+    const found = join(realpathSync(dirname(path)), basename(path));
+    return { kind: "found", command: { path: found, executable: realpathSync(path) } };
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    const isForbidden = code === "EACCES" || code === "EPERM";
+    return isForbidden ? { kind: "not_executable", path } : { kind: "not_found" };
   }
 }

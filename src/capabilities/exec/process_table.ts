@@ -39,10 +39,10 @@ export function childrenOf(pid: number, threads: readonly number[]): readonly nu
     .filter((other) => processState(other)?.parent === pid);
 }
 
-/** The realtime CPU limit of a process (µs), which serves as an inherited tag; `undefined` when it has none. */
-export function realtimeLimit(pid: number): bigint | undefined {
-  const line = /^Max realtime timeout\s+\S+\s+(\d+)/m.exec(readProc(`${pid}/limits`));
-  return line ? BigInt(line[1]!) : undefined;
+/** The realtime CPU limits of a process (µs), soft and hard, which serve as inherited tags; none when unlimited. */
+export function realtimeLimits(pid: number): readonly bigint[] {
+  const line = /^Max realtime timeout\s+(\S+)\s+(\S+)/m.exec(readProc(`${pid}/limits`));
+  return line ? [line[1]!, line[2]!].filter((limit) => /^\d+$/.test(limit)).map(BigInt) : [];
 }
 
 let childrenFiles: boolean | undefined;

@@ -4,11 +4,11 @@
 //
 // Orphans become children of this process (PR_SET_CHILD_SUBREAPER) instead of init's. Whose they are is told by a tag: a
 // realtime CPU limit, different for each command and far too large to bind, which children inherit and cannot raise.
-// What escapes: a process that lowers that limit itself (or, as root, raises it) after it has lost its parents.
+// What escapes: a process that lowers both limits itself (or, as root, raises them) and then loses its parents.
 
 import type { Clock } from "../../clock.ts";
 import { libc } from "./libc.ts";
-import { childrenOf, processState, realtimeLimit, threadsOf } from "./process_table.ts";
+import { childrenOf, processState, realtimeLimits, threadsOf } from "./process_table.ts";
 
 /** How long a tree may take to obey SIGTERM (ms). */
 const TERM_GRACE_MS = 500;
@@ -29,24 +29,24 @@ let tagsGiven = 0n;
 const roots = new Set<number>();
 
 /** Trees that may still have living processes we answer for. */
-const trees = new Set<ProcessTree>();
+const trees = new Set<ProcessTree<{ readonly pid: number }>>();
 
 /** The processes of one command. */
-export class ProcessTree implements Disposable {
-  readonly #tag = nextTag();
-  readonly #pid: number;
+export class ProcessTree<Child extends { readonly pid: number }> implements Disposable {
+  readonly child: Child;
+  readonly #tag: bigint;
 
-  /** Takes a process just started as the leader of its own session and group. */
-  constructor(pid: number) {
-    this.#pid = pid;
-    roots.add(pid);
+  /** Starts the first process, which `spawn` must make the leader of a session and group of its own. */
+  constructor(spawn: () => Child) {
+    this.#tag = nextTag();
+    this.child = spawnTagged(spawn, this.#tag);
+    roots.add(this.child.pid);
     trees.add(this);
-    libc().setRealtimeLimit(pid, this.#tag);
   }
 
   /** Says that the first process has ended and was reaped: its id may mean another one from now on. */
   exited(): void {
-    roots.delete(this.#pid);
+    roots.delete(this.child.pid);
   }
 
   /** Says that what still lives may go on living: it is not killed when this process exits. */
@@ -75,17 +75,17 @@ export class ProcessTree implements Disposable {
   signal(signal: NodeJS.Signals): number {
     const members = this.#members();
     // The group first, in one step; a descent takes several, in which a process could fork away from under it.
-    if (roots.has(this.#pid)) trySignal(-this.#pid, signal);
+    if (roots.has(this.child.pid)) trySignal(-this.child.pid, signal);
     for (const pid of members) trySignal(pid, signal);
     return members.length;
   }
 
   /** Living processes of the tree, by descent from the first one and from orphans. */
   #members(): readonly number[] {
-    if (process.platform !== "linux") return roots.has(this.#pid) ? [this.#pid] : [];
+    if (process.platform !== "linux") return roots.has(this.child.pid) ? [this.child.pid] : [];
     const found = new Set<number>();
     const next = this.#orphans();
-    if (roots.has(this.#pid)) next.push(this.#pid);
+    if (roots.has(this.child.pid)) next.push(this.child.pid);
     for (let pid = next.pop(); pid !== undefined; pid = next.pop()) {
       if (found.has(pid)) continue;
       found.add(pid);
@@ -96,7 +96,7 @@ export class ProcessTree implements Disposable {
 
   #orphans(): number[] {
     return adopted(threadsOf(process.pid))
-      .filter(({ pid, tag }) => tag === this.#tag || processState(pid)?.session === this.#pid)
+      .filter(({ tags }) => tags.includes(this.#tag))
       .map(({ pid }) => pid);
   }
 }
@@ -109,9 +109,9 @@ export function adoptOrphans(): void {
   process.once("exit", () => {
     for (const tree of trees) tree.signal("SIGKILL");
   });
-  const own = libc().ownRealtimeLimit();
+  const { hard } = libc().ownRealtimeLimits();
   // Below the own limit, which is itself a tag when this process runs inside another one's command.
-  firstTag = own > 0n && own < NO_LIMIT ? own : TAG_BASE;
+  firstTag = hard > 0n && hard < NO_LIMIT ? hard : TAG_BASE;
 }
 
 /** Reaps orphans that have ended, so that none stays a zombie. Quick when there are none. */
@@ -121,16 +121,34 @@ export function reapOrphans(): void {
 }
 
 /** Children of this process that it did not start, as their tags tell; dead ones are reaped and left out. */
-function adopted(threads: readonly number[]): { readonly pid: number; readonly tag: bigint }[] {
-  const orphans: { pid: number; tag: bigint }[] = [];
+function adopted(
+  threads: readonly number[],
+): { readonly pid: number; readonly tags: readonly bigint[] }[] {
+  const orphans: { pid: number; tags: readonly bigint[] }[] = [];
   for (const pid of childrenOf(process.pid, threads)) {
     if (roots.has(pid)) continue;
-    const tag = realtimeLimit(pid);
-    if (tag === undefined || firstTag === undefined || tag >= firstTag) continue;
+    const tags = realtimeLimits(pid);
+    if (!tags.some((tag) => firstTag !== undefined && tag < firstTag)) continue;
     if (processState(pid)?.state === "Z" && libc().reap(pid)) continue;
-    orphans.push({ pid, tag });
+    orphans.push({ pid, tags });
   }
   return orphans;
+}
+
+/**
+ * The child is born with the tag, for this process wears it while it spawns: what the child forks in its first instant has
+ * it too. As a hard limit, which no child can raise again, it is set a moment later.
+ */
+function spawnTagged<Child extends { readonly pid: number }>(spawn: () => Child, tag: bigint) {
+  const own = libc().ownRealtimeLimits();
+  libc().setRealtimeLimits(0, { soft: tag, hard: own.hard });
+  try {
+    const child = spawn();
+    libc().setRealtimeLimits(child.pid, { soft: tag, hard: tag });
+    return child;
+  } finally {
+    libc().setRealtimeLimits(0, own);
+  }
 }
 
 function nextTag(): bigint {

@@ -60,14 +60,16 @@ export async function* run(
   using stdout = new Pipe();
   using stderr = new Pipe();
   const startMs = command.clock.monotonicMs();
-  const child = spawn(command, { stdin, stdout, stderr });
-  using tree = new ProcessTree(child.pid);
+  using tree = new ProcessTree(() => spawn(command, { stdin, stdout, stderr }));
+  stdin.close(stdin.readEnd);
+  stdout.close(stdout.writeEnd);
+  stderr.close(stderr.writeEnd);
   await using input = new Input(stdin.writeEnd);
   await using output = new Output<Channel>(
     { stdout: stdout.readEnd, stderr: stderr.readEnd },
     command.clock,
   );
-  const exited = child.exited.then(() => {
+  const exited = tree.child.exited.then(() => {
     tree.exited();
     output.exited();
   });
@@ -91,7 +93,7 @@ export async function* run(
   const cause = supervisor.cause;
   if (cause?.kind === "abort") throw cause.reason;
   return {
-    ...exitOf(child, cause?.kind === "timeout"),
+    ...exitOf(tree.child, cause?.kind === "timeout"),
     output_limit: cause?.kind === "output_limit",
     duration_ms: Math.round(command.clock.monotonicMs() - startMs),
     stdout_bytes: count.stdout,
@@ -103,7 +105,7 @@ function spawn(
   command: Command,
   { stdin, stdout, stderr }: Readonly<Record<"stdin" | Channel, Pipe>>,
 ): Bun.Subprocess {
-  const child = Bun.spawn([command.executable, ...command.rest], {
+  return Bun.spawn([command.executable, ...command.rest], {
     argv0: command.argv0,
     cwd: command.folder,
     env: command.environment,
@@ -111,10 +113,6 @@ function spawn(
     // A session and a group of its own: signals reach it and its children, and the daemon's terminal does not.
     detached: true,
   });
-  stdin.close(stdin.readEnd);
-  stdout.close(stdout.writeEnd);
-  stderr.close(stderr.writeEnd);
-  return child;
 }
 
 function exitOf(
@@ -146,14 +144,17 @@ class Supervisor implements AsyncDisposable {
   /** Resolves when an ended command is gone; never when none was ended. */
   readonly killed: Promise<void>;
   readonly #command: Command;
-  readonly #tree: ProcessTree;
+  readonly #tree: ProcessTree<Bun.Subprocess>;
   readonly #output: Output<Channel>;
   readonly #timer: Disposable;
   readonly #abort = () => this.end({ kind: "abort", reason: this.#command.signal.reason });
   #resolveKilled: () => void = () => {};
   #isFinished = false;
 
-  constructor(command: Command, { tree, output }: { tree: ProcessTree; output: Output<Channel> }) {
+  constructor(
+    command: Command,
+    { tree, output }: { tree: ProcessTree<Bun.Subprocess>; output: Output<Channel> },
+  ) {
     this.#command = command;
     this.#tree = tree;
     this.#output = output;
