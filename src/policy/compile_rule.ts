@@ -94,7 +94,7 @@ function compileGlobs(patterns: readonly string[], scope: PathScope): readonly G
 function assertResource(pattern: string, mounts: MountTable): void {
   const fail = (message: string, hint: string) =>
     new OperonError({ code: "policy.resource_invalid", kind: "invalid_argument", message, hint });
-  if (!/^(?:[a-z][a-z0-9_]*:|[^:]*[*?])/.test(pattern)) {
+  if (!/^(?:[a-z][a-z0-9_]*:|[a-z0-9_]*[*?])/.test(pattern)) {
     throw fail(
       `${JSON.stringify(pattern)} is no resource`,
       "Start with a scheme, as in fs:workspace/src/**, exec:default or secret:TOKEN; deny rules replace `!`",

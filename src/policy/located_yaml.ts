@@ -45,6 +45,14 @@ export async function locatedYaml(text: string, file?: string): Promise<LocatedY
   });
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem) throw invalid(problem.message, file, lines.linePos(problem.pos[0]).line);
+  yaml.visit(document, {
+    Pair(_at, pair) {
+      // Schemas drop this key without a word, and a condition that vanishes makes a rule wider.
+      if (keyOf(pair as Pair) !== "__proto__") return;
+      const offset = offsetOf(pair.key) ?? 0;
+      throw invalid("The key __proto__ is refused", file, lines.linePos(offset).line);
+    },
+  });
   return {
     value: toValue(document, file),
     locate: (path) => {

@@ -69,8 +69,7 @@ export const CAVEATS: Readonly<Record<string, Readonly<Record<string, CaveatDefi
   },
 };
 
-const HEAD = `
-mounts:
+const HEAD = `mounts:
   - { name: workspace, at: /, path: /w }
   - { name: data, at: /data, path: /d, read_only: true }
 principals:
