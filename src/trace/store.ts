@@ -31,9 +31,9 @@ export class TraceStore {
    */
   async save(document: TraceDocument): Promise<void> {
     const name = fileNameOf(document);
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const temporary = `${this.#directory}/.${name}.${crypto.randomUUID()}`;
     try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       const file = await open(temporary, "wx", 0o600);
       try {
         await file.writeFile(`${JSON.stringify(document)}\n`);
@@ -43,7 +43,7 @@ export class TraceStore {
       }
       await rename(temporary, `${this.#directory}/${name}`);
     } catch (cause) {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => {});
       throw new OperonError({
         code: "trace.unavailable",
         kind: "unavailable",

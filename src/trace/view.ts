@@ -11,7 +11,7 @@ const MARKS = { ok: "✓", error: "✗", skipped: "-" } as const;
  * errors below. No line is wider than `width` columns, and nothing in it can steer a terminal.
  */
 export function renderTrace(document: TraceDocument, width: number): string {
-  const columns = Math.max(WIDTH_MIN, Math.floor(width));
+  const columns = Number.isFinite(width) ? Math.max(WIDTH_MIN, Math.floor(width)) : WIDTH_MIN;
   const { name, status, start, duration_ms, trace_id, run_id } = document;
   const head = [
     `${MARKS[status] ?? "?"} ${safeText(name)}  ${durationText(duration_ms)}`,
