@@ -140,9 +140,12 @@ function compileConditions(
       if (!definition) break;
       const parsed = parseValue(definition.value, { name, value, path }, scope);
       if (!parsed) break;
-      const test = definition.compile(parsed.data as never);
       const reason = `${capability}-${name}-denied`.replaceAll("_", "-");
-      conditions.get(capability)?.push({ name, reason, test: ({ facts }) => test(facts) });
+      const condition = compileGuarded({ name, path }, scope, () => {
+        const test = definition.compile(parsed.data as never);
+        return { name, reason, test: ({ facts }) => test(facts) };
+      });
+      if (condition) conditions.get(capability)?.push(condition);
       if (definition.cannot_promise) promises.add(definition.cannot_promise);
     }
   }
@@ -171,11 +174,32 @@ function compileGeneral(
   }
   const parsed = parseValue(general.value, { name, value, path }, scope);
   if (!parsed) return undefined;
-  const test = general.compile(parsed.data as never, {
-    usage_key: usageKey,
-    principal_ids: scope.principalIds,
-  });
-  return { name, reason: general.reason, test };
+  const generalScope = { usage_key: usageKey, principal_ids: scope.principalIds };
+  return compileGuarded({ name, path }, scope, () => ({
+    name,
+    reason: general.reason,
+    test: general.compile(parsed.data as never, generalScope),
+  }));
+}
+
+/** A value may be of the right shape and still make no sense, e.g. a bad glob: that is a problem with a place, too. */
+function compileGuarded(
+  { name, path }: Pick<NamedValue, "name" | "path">,
+  scope: ConditionScope,
+  compile: () => Condition,
+): Condition | undefined {
+  try {
+    return compile();
+  } catch (thrown) {
+    if (!(thrown instanceof OperonError)) throw thrown;
+    scope.report({
+      code: "policy.caveat_invalid",
+      message: `The condition ${name} is wrong: ${thrown.message}`,
+      hint: thrown.hint ?? "",
+      path,
+    });
+    return undefined;
+  }
 }
 
 function parseValue(

@@ -3,8 +3,11 @@
 // Next: usage.ts counts for `rate` and `budget`; compile.ts looks conditions up.
 
 import { z } from "zod";
+import { OperonError } from "../error.ts";
+import { PublicKey } from "../identity/key.ts";
 import type { CaveatMatch } from "./caveat.ts";
 import type { ConditionContext, Usage } from "./condition.ts";
+import { suggest } from "./nearest_name.ts";
 import { compileTime, TimeSchema } from "./time_caveat.ts";
 
 /** What a general condition is compiled with. */
@@ -112,6 +115,18 @@ function compileVia(
   scope: GeneralScope,
 ): (context: ConditionContext) => CaveatMatch {
   if (value === "direct") return ({ via_id }) => (via_id === undefined ? "holds" : "fails");
-  const ids = new Set(value.map((name) => scope.principal_ids.get(name) ?? name));
+  const ids = new Set(value.map((name) => relayId(name, scope)));
   return ({ via_id }) => (via_id !== undefined && ids.has(via_id) ? "holds" : "fails");
+}
+
+function relayId(name: string, { principal_ids }: GeneralScope): string {
+  const id = principal_ids.get(name);
+  if (id !== undefined) return id;
+  if (name.startsWith("ed25519:")) return PublicKey.parse(name).id;
+  throw new OperonError({
+    code: "policy.caveat_invalid",
+    kind: "invalid_argument",
+    message: `There is no principal ${name}`,
+    hint: suggest(name, principal_ids.keys()),
+  });
 }
