@@ -7,7 +7,6 @@ import { homedir } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import { OperonError } from "../error.ts";
 import { assertPrivateFolder, readPrivateFile } from "../identity/private_file.ts";
-import { placeOf } from "../policy/compiled_policy.ts";
 import { type Locate, type LocatedYaml, locatedYaml } from "../policy/located_yaml.ts";
 import { configInvalid } from "./problems.ts";
 import { type Config, configSchema, type SettingsSchemas } from "./schema.ts";
@@ -52,7 +51,6 @@ export async function parseConfig(
 ): Promise<LoadedConfig> {
   const file = resolve(path);
   const { value, locate } = await parseYaml(text, file);
-  refusePrototypeKey(value, { path: [], locate });
   const parsed = configSchema(settings).safeParse(value ?? {});
   if (!parsed.success) throw configInvalid(parsed.error, { locate, settings });
   return {
@@ -100,19 +98,6 @@ async function parseYaml(text: string, file: string): Promise<LocatedYaml> {
   }
 }
 
-/** The one key that schemas skip silently, as JavaScript means something else by it. */
-function refusePrototypeKey(
-  value: unknown,
-  { path, locate }: { readonly path: readonly PropertyKey[]; readonly locate: Locate },
-): void {
-  if (typeof value !== "object" || value === null) return;
-  for (const key of Object.keys(value)) {
-    const at = [...path, Array.isArray(value) ? Number(key) : key];
-    if (key === "__proto__") throw prototypeKey(at, locate);
-    refusePrototypeKey((value as Record<string, unknown>)[key], { path: at, locate });
-  }
-}
-
 function withAbsolutePaths(config: Config, folder: string): Config {
   const { policy, secrets } = config;
   const mounts = policy?.mounts.map((mount) => ({
@@ -124,18 +109,6 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     ...(policy && { policy: { ...policy, mounts: mounts ?? [] } }),
     ...(secrets && { secrets: { ...secrets, file: expandPath(secrets.file, folder) } }),
   };
-}
-
-function prototypeKey(path: readonly PropertyKey[], locate: Locate): OperonError {
-  const name = path.map(String).join(".");
-  const message = `${name}: unknown key at ${placeOf(locate(path) ?? {})}, it cannot be a name`;
-  return new OperonError({
-    code: "config.invalid",
-    kind: "failed_precondition",
-    message,
-    hint: "Remove it",
-    data: { problems: [{ path: name, message, ...locate(path) }] },
-  });
 }
 
 function missing(path: string): OperonError {
