@@ -2,8 +2,8 @@
 // A checkpoint must never cover an entry that is not durable: truncation below one is tampering, not a crash.
 // Next: log.ts writes them, verify.ts checks them, peers keep each other's.
 
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
+import { PublicKey } from "../identity/key.ts";
 import { CREATE_READ_WRITE, writeFully } from "./descriptor.ts";
 import { eachLine } from "./line.ts";
 
@@ -73,23 +73,22 @@ export function signCheckpoint(
 
 /** Whether the signature is that of the key the checkpoint names. */
 export function isSignedByItsKey(checkpoint: Checkpoint): boolean {
+  const key = publicKeyOf(checkpoint.key);
   const signature = Buffer.from(checkpoint.signature, "hex");
-  const key = publicKeyObject(checkpoint.key);
-  return key !== undefined && verify(null, checkpointMessage(checkpoint), key, signature);
+  return key?.verify(checkpointMessage(checkpoint), signature) ?? false;
 }
 
-const keys = new Map<string, KeyObject | undefined>();
+/** A log has one key, so the one parsed last is the one needed next. */
+let latest: { readonly hex: string; readonly key: PublicKey | undefined } | undefined;
 
-function publicKeyObject(keyHex: string): KeyObject | undefined {
-  if (keys.size > 64) keys.clear();
-  if (!keys.has(keyHex)) keys.set(keyHex, importKey(keyHex));
-  return keys.get(keyHex);
+function publicKeyOf(hex: string): PublicKey | undefined {
+  if (latest?.hex !== hex) latest = { hex, key: parseKey(hex) };
+  return latest.key;
 }
 
-function importKey(keyHex: string): KeyObject | undefined {
-  const x = Buffer.from(keyHex, "hex").toString("base64url");
+function parseKey(hex: string): PublicKey | undefined {
   try {
-    return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+    return PublicKey.fromBytes(Buffer.from(hex, "hex"));
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { leafHash, merkleRoot } from "../wire/merkle.ts";
 import { MerkleFrontier } from "./merkle_frontier.ts";
 
 /** RFC 9162 2.1.1, word for word. */
@@ -37,6 +38,13 @@ describe("MerkleFrontier", () => {
     resumed.append(sha256());
     expect(resumed.root()).toEqual(whole.root());
     expect(resumed.size).toBe(78);
+  });
+
+  test("has the root that proofs of the wire lead to", () => {
+    const frontier = new MerkleFrontier();
+    const leaves = Array.from({ length: 21 }, (_, i) => sha256(Buffer.of(i)));
+    for (const leaf of leaves) frontier.append(leaf);
+    expect(Buffer.from(frontier.root())).toEqual(Buffer.from(merkleRoot(leaves.map(leafHash))));
   });
 
   test("a copy does not change with its original", () => {

@@ -75,7 +75,10 @@ export async function* followAudit(
 }
 
 const READ_BYTES = 256 * 1024;
-const POLL_MS = 250;
+/** Longest time (ms) between two looks at the folder. */
+const POLL_MS_MAX = 250;
+/** First look after the system told of a change: further changes within its own pause it may not tell. */
+const POLL_MS_MIN = 20;
 
 function isSame(a: Place, b: Place): boolean {
   return a.segment.first === b.segment.first && a.bytes === b.bytes;
@@ -227,9 +230,11 @@ interface Changes extends Disposable {
 /** Wakes on the system's word and looks by itself now and then: not every file system tells. */
 function watchFolder(directory: string): Changes {
   let changed = false;
+  let pollMs = POLL_MS_MIN;
   let wake: (() => void) | undefined;
   const notice = () => {
     changed = true;
+    pollMs = POLL_MS_MIN;
     wake?.();
   };
   let watcher: ReturnType<typeof watch> | undefined;
@@ -245,7 +250,8 @@ function watchFolder(directory: string): Changes {
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = () => resolve();
         signal.addEventListener("abort", wake, { once: true });
-        using _poll = systemClock.after(POLL_MS, wake);
+        using _poll = systemClock.after(pollMs, wake);
+        pollMs = Math.min(POLL_MS_MAX, pollMs * 2);
         await promise;
         signal.removeEventListener("abort", wake);
       }

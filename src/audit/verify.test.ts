@@ -18,7 +18,7 @@ import {
 import { listSegments } from "./segment.ts";
 import { type PeerCheckpoint, verifyAudit } from "./verify.ts";
 
-const OPTIONS = { key: KEY.publicKey.bytes };
+const OPTIONS = { key: KEY.publicKey.id };
 
 /** A log of 62 entries in several segments, with checkpoints at 11, 21, … and 62. */
 async function goodLog() {

@@ -5,6 +5,7 @@
 import { closeSync, constants, openSync, statSync } from "node:fs";
 import { systemClock } from "../clock.ts";
 import { OperonError } from "../error.ts";
+import { PublicKey } from "../identity/key.ts";
 import { ChainCheck } from "./chain_check.ts";
 import { CHECKPOINTS_FILE, type Checkpoint } from "./checkpoint.ts";
 import { CheckpointCheck } from "./checkpoint_check.ts";
@@ -22,15 +23,15 @@ export interface PeerCheckpoint extends Checkpoint {
 
 /** What the log is checked against. */
 export interface VerifyOptions {
-  /** The node's raw public key. Without it, all checkpoints must have one key, whichever it is. */
-  readonly key?: Uint8Array;
+  /** The node's public key, raw or as its id. Without it, all checkpoints must have one key, whichever it is. */
+  readonly key?: Uint8Array | string;
   readonly peerCheckpoints?: readonly PeerCheckpoint[];
   readonly signal?: AbortSignal;
 }
 
 /**
  * Checks the log in `directory` as it stands now; a node may be writing to it.
- * @throws OperonError `audit.missing` when there is no log; what is wrong with one is in the report
+ * @throws OperonError `audit.missing` when there is no log, `identity.key_invalid`; what is wrong with a log is in the report
  */
 export async function verifyAudit(
   directory: string,
@@ -38,7 +39,11 @@ export async function verifyAudit(
 ): Promise<AuditReport> {
   const snapshot = await takeSnapshot(directory);
   if (snapshot.segments.length === 0 && snapshot.checkpointBytes === 0) throw missing();
-  const checkpoints = new CheckpointCheck(options);
+  const key = typeof options.key === "string" ? PublicKey.parse(options.key).bytes : options.key;
+  const checkpoints = new CheckpointCheck({
+    ...(key ? { key } : {}),
+    peerCheckpoints: options.peerCheckpoints ?? [],
+  });
   const file = { file: CHECKPOINTS_FILE, path: `${directory}/${CHECKPOINTS_FILE}` };
   await readLines({ ...file, bytes: snapshot.checkpointBytes }, options.signal, {
     line: (line, place) => checkpoints.read(line, place.line),
