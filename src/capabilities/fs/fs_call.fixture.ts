@@ -39,9 +39,9 @@ export class FsBench implements Disposable {
   readonly host: string;
   readonly mounts: HostMounts;
 
-  constructor(mounts: (host: string) => readonly Mount[], options: { walk?: boolean } = {}) {
-    this.host = mkdtempSync(join(tmpdir(), "operon-fs-"));
-    this.mounts = new HostMounts(createMountTable(mounts(this.host)), options);
+  constructor(mounts: (host: string) => readonly Mount[], options: { base?: string } = {}) {
+    this.host = mkdtempSync(join(options.base ?? tmpdir(), "operon-fs-"));
+    this.mounts = new HostMounts(createMountTable(mounts(this.host)));
   }
 
   /** Calls a handler with an input that is parsed as the node would. */

@@ -1,24 +1,24 @@
 // fs.list and fs.stat: what is there.
-// It must never open what it describes, follow a link, or hold a whole large folder in memory.
-// Next: folder_reader.ts for how names are read, describe.ts for what is said of each.
+// It must never open what it describes, follow a link, or enter a folder that policy would not let the caller list.
+// Next: folder_listing.ts for the entries of one folder, describe.ts for what is said of each.
 
 import { fstatSync, lstatSync } from "node:fs";
 import type { z } from "zod";
 import type { Call } from "../../contract/capability.ts";
-import type { MountFolder, Mounts } from "../../contract/services.ts";
-import { type Description, describe } from "./describe.ts";
+import type { MountFolder } from "../../contract/services.ts";
+import { OperonError } from "../../error.ts";
+import { describe } from "./describe.ts";
 import { attempt } from "./failure.ts";
-import { entryPath, isUtf8, readNames } from "./folder_reader.ts";
+import { entriesOf, type ListEntry } from "./folder_listing.ts";
 import type { operations } from "./schema.ts";
 
 type List = typeof operations.list;
 type Stat = typeof operations.stat;
-type ListEntry = Description & { readonly name: string; readonly name_bytes?: string };
 
-/** Up to this many names are sorted; a larger folder streams in the disk's order. */
-const SORTED_MAX = 10_000;
 /** Entries described before other calls get a turn: about a millisecond. */
 const TURN_ENTRIES = 200;
+/** Deepest nesting a recursive list enters: each level holds a descriptor. */
+const DEPTH_MAX = 200;
 
 /** Handler of `fs.stat`. */
 export async function stat(
@@ -36,79 +36,69 @@ export async function stat(
 
 /** Handler of `fs.list`. */
 export async function* list(
-  { path, limit }: z.output<List["input"]>,
+  { path, limit, recursive }: z.output<List["input"]>,
   call: Call<List, "mounts">,
 ): AsyncGenerator<ListEntry, z.input<List["output"]>, undefined> {
   using folder = call.services.mounts.folder(path);
-  const points = mountPointsIn(folder, call.services.mounts);
+  const listing: Listing = { call, recursive, skipped: 0 };
   let entries = 0;
-  const names = namesOf(folder, points);
-  for (;;) {
-    const next = attempt(call, path, () => names.next());
-    if (next.done) return { entries, truncated: false };
-    if (entries === limit) return { entries, truncated: true };
-    const entry = attempt(call, path, () => describeEntry(folder, next.value, points));
-    if (!entry) continue;
+  for (const entry of listFolder(listing, { folder, prefix: "", depth: 0 })) {
+    if (entries === limit) return { entries, truncated: true, skipped: listing.skipped };
     yield entry;
     if (++entries % TURN_ENTRIES !== 0) continue;
     await new Promise((resolve) => setImmediate(resolve));
     call.signal.throwIfAborted();
   }
+  return { entries, truncated: false, skipped: listing.skipped };
 }
 
-/** Names in the folder and mounts right below it; the latter hide what the disk has under the same names. */
-function* namesOf(folder: MountFolder, points: MountPoints): Generator<Buffer, undefined> {
-  let first: Buffer[] | undefined = [...points.keys()].map((name) => Buffer.from(name));
-  for (const batch of readNames(folder)) {
-    const names = points.size === 0 ? batch : batch.filter((name) => !points.has(name.toString()));
-    if (!first) {
-      yield* names;
-      continue;
+interface Listing {
+  readonly call: Call<List, "mounts">;
+  readonly recursive: boolean;
+  /** Folders that were not entered. */
+  skipped: number;
+}
+
+interface Level {
+  readonly folder: MountFolder;
+  /** What stands before the names: `""` or `a/b/`. */
+  readonly prefix: string;
+  readonly depth: number;
+}
+
+function* listFolder(listing: Listing, level: Level): Generator<ListEntry, undefined> {
+  const { folder, prefix, depth } = level;
+  const { call } = listing;
+  const entries = entriesOf(folder, call.services.mounts);
+  for (;;) {
+    const next = attempt(call, folder.virtual_path, () => entries.next());
+    if (next.done) return undefined;
+    const entry = next.value;
+    yield prefix === "" ? entry : { ...entry, name: prefix + entry.name };
+    if (!listing.recursive || entry.type !== "folder") continue;
+    using inner = depth < DEPTH_MAX ? openInner(folder, entry, call) : undefined;
+    if (!inner) listing.skipped++;
+    else {
+      const below = { folder: inner, prefix: `${prefix}${entry.name}/`, depth: depth + 1 };
+      yield* listFolder(listing, below);
     }
-    first.push(...names);
-    if (first.length <= SORTED_MAX) continue;
-    yield* first;
-    first = undefined;
   }
-  if (first) yield* first.sort(Buffer.compare);
-  return undefined;
 }
 
-/** Mounts right below a folder, by name. */
-type MountPoints = ReadonlyMap<string, () => MountFolder>;
-
-function mountPointsIn(folder: MountFolder, mounts: Mounts): MountPoints {
-  const above = folder.virtual_path === "/" ? "/" : `${folder.virtual_path}/`;
-  const points = new Map<string, () => MountFolder>();
-  for (const { at } of mounts.mounts) {
-    const name = at.startsWith(above) ? at.slice(above.length) : "";
-    if (name !== "" && !name.includes("/")) points.set(name, () => mounts.folder(at));
-  }
-  return points;
-}
-
-/** `undefined` for what has gone since its name was read. */
-function describeEntry(
+/** A folder in a folder, by its own virtual path: mounts, links and policy count as if it had been asked for. */
+function openInner(
   folder: MountFolder,
-  bytes: Buffer,
-  points: MountPoints,
-): ListEntry | undefined {
-  const name = bytes.toString();
-  const point = points.get(name);
-  if (point) return describePoint(name, point);
-  const path = entryPath(folder.path, bytes);
-  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  if (!found) return undefined;
-  const described = { name, ...describe(found) };
-  return isUtf8(bytes, name) ? described : { ...described, name_bytes: bytes.toString("base64") };
-}
-
-function describePoint(name: string, open: () => MountFolder): ListEntry | undefined {
+  { name, name_bytes }: ListEntry,
+  call: Call<List, "mounts">,
+): MountFolder | undefined {
+  const path = folder.virtual_path === "/" ? `/${name}` : `${folder.virtual_path}/${name}`;
+  if (name_bytes !== undefined) return undefined;
   try {
-    using root = open();
-    return { name, ...describe(fstatSync(root.fd, { bigint: true })) };
-  } catch {
-    // A mount whose host folder is missing: listing the folder above it must still work.
-    return undefined;
+    const resource = call.services.mounts.resourceOf(path);
+    return call.authorize({ resource }) ? call.services.mounts.folder(path) : undefined;
+  } catch (error) {
+    // Gone, unreadable, part of another mount, or not nameable as a path: it stays an entry that was not entered.
+    if (error instanceof OperonError) return undefined;
+    throw error;
   }
 }

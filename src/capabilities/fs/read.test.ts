@@ -1,7 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { descriptorsBelow, FsBench } from "./fs_call.fixture.ts";
+import type { Access } from "../../contract/operation.ts";
+import { descriptorsBelow, FsBench, workspace } from "./fs_call.fixture.ts";
 
 let bench: FsBench;
 
@@ -107,7 +117,7 @@ describe("list", () => {
       "link symlink",
       "proc folder",
     ]);
-    expect(output).toEqual({ entries: 5, truncated: false });
+    expect(output).toEqual({ entries: 5, truncated: false, skipped: 0 });
     expect(values[0].size_bytes).toBe(11);
     expect(Date.parse(values[0].modified)).toBeGreaterThan(0);
   });
@@ -121,8 +131,12 @@ describe("list", () => {
   });
 
   test("streams 100,000 entries, each once, and stays small", async () => {
-    mkdirSync(at("many"));
-    for (let i = 0; i < 100_000; i++) writeFileSync(at(`many/entry-${i}`), "");
+    // In memory where there is such a disk: making that many files on a real one takes seconds.
+    const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+    using bench = new FsBench(workspace, { base });
+    const many = join(bench.host, "ws/many");
+    mkdirSync(many, { recursive: true });
+    for (let i = 0; i < 100_000; i++) closeSync(openSync(`${many}/entry-${i}`, "w"));
     const seen = new Set<string>();
     Bun.gc(true);
     const before = process.memoryUsage().rss;
@@ -139,7 +153,22 @@ describe("list", () => {
     const limited = await bench.call("list", { path: "/", limit: 1 });
     expect([limited.values.length, limited.output.truncated]).toEqual([1, true]);
     const exact = await bench.call("list", { path: "/", limit: 3 });
-    expect(exact.output).toEqual({ entries: 3, truncated: false });
+    expect(exact.output).toEqual({ entries: 3, truncated: false, skipped: 0 });
+  });
+
+  test("enters folders when asked, but none that policy denies and no link", async () => {
+    mkdirSync(at("top/secrets"), { recursive: true });
+    mkdirSync(at("top/open/deep"), { recursive: true });
+    writeFileSync(at("top/secrets/key"), "");
+    writeFileSync(at("top/open/deep/f"), "");
+    symlinkSync("open", at("top/link"));
+    const authorize = ({ resource }: Access) => !resource.endsWith("/secrets");
+    const input = { path: "/top", recursive: true };
+    const { values, output } = await bench.call("list", input, { authorize });
+    const names = ["link", "open", "open/deep", "open/deep/f", "secrets"];
+    expect(values.map(({ name }) => name)).toEqual(names);
+    expect(output).toEqual({ entries: 5, truncated: false, skipped: 1 });
+    expect(descriptorsBelow(bench.host)).toBe(0);
   });
 
   test("reports names with control characters as they are", async () => {

@@ -75,11 +75,11 @@ describe("rm", () => {
     expect(await bench.failure("rm", { path: "/nope", recursive: true })).toBe("fs.missing");
   });
 
-  test("removes a folder of thousands of entries and folders", async () => {
-    for (let i = 0; i < 3000; i++) writeFileSync(at(`folder/entry-${i}`), "");
+  test("removes a folder of many entries and folders", async () => {
+    for (let i = 0; i < 1000; i++) writeFileSync(at(`folder/entry-${i}`), "");
     for (let i = 0; i < 100; i++) mkdirSync(at(`folder/sub/${i}/x`), { recursive: true });
     const { output } = await bench.call("rm", { path: "/folder", recursive: true });
-    expect(output.removed).toBe(3000 + 200 + 3);
+    expect(output.removed).toBe(1000 + 200 + 3);
     expect(existsSync(at("folder"))).toBe(false);
   });
 

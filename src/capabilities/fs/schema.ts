@@ -44,22 +44,31 @@ export const operations = {
     summary: "List a folder",
     description:
       "Up to 10,000 entries come sorted by name; a larger folder streams in the order its disk has. Names that are " +
-      "not valid UTF-8 also come as base64 in name_bytes.",
+      "not valid UTF-8 also come as base64 in name_bytes. With recursive, policy decides about every folder it enters.",
     effect: "read",
     input: z.strictObject({
       path: VirtualPath,
+      recursive: z
+        .boolean()
+        .default(false)
+        .describe("Enter folders; names are then paths below the listed one"),
       limit: z.int().min(1).max(LIMIT_MAX).optional().describe("Stop after this many entries"),
     }),
     sends: values(Entry),
     output: z.strictObject({
       entries: z.int().min(0),
       truncated: z.boolean().describe("Whether the limit left entries out"),
+      skipped: z
+        .int()
+        .min(0)
+        .describe("Folders a recursive list did not enter: denied, unreadable or too deep"),
     }),
     errors: lookErrors,
     resource: ({ path }, { mounts }) => mounts.resourceOf(path),
     cli: {
       ...target,
       aliases: ["ls"],
+      flags: { recursive: { short: "r" } },
       view: { kind: "table", columns: ["type", "mode", "size_bytes", "modified", "name"] },
     },
     examples: [

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -15,6 +17,7 @@ import { join } from "node:path";
 import type { Call } from "../../contract/capability.ts";
 import { OperonError } from "../../error.ts";
 import { descriptorsBelow, FsBench, workspace } from "./fs_call.fixture.ts";
+import { native } from "./native.ts";
 import { StagedFile } from "./staged_file.ts";
 
 let bench: FsBench;
@@ -234,6 +237,21 @@ describe("attack 20: of two guarded writers with one expected version", () => {
     expect(won.every((wins) => wins === 60)).toBe(true);
     expect(lines).toBe(180);
   });
+});
+
+test("a writer waits while another process holds the folder's lock, and gives up when it is cancelled", async () => {
+  const holder = openSync(at(""), "r");
+  expect(native().tryLock(holder)).toBe(true);
+  const abort = new AbortController();
+  const parts = { content: "x", signal: abort.signal };
+  const cancelled = bench.call("write", { path: "/a" }, parts);
+  const waiting = bench.call("write", { path: "/b" }, { content: "x" });
+  abort.abort(new Error("stop"));
+  await expect(cancelled).rejects.toThrow("stop");
+  expect(names()).toEqual([]);
+  closeSync(holder);
+  await waiting;
+  expect(names()).toEqual(["b"]);
 });
 
 describe("truncate", () => {
