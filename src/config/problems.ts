@@ -32,14 +32,15 @@ export function configInvalid(
 ): OperonError {
   const schema = configJsonSchema(settings);
   const issues = error.issues.flatMap((issue) => leaves(issue, []));
+  const inOrder = (chosen: readonly Issue[]) =>
+    chosen
+      .flatMap((issue) => problemsOf(issue, { locate, schema }))
+      .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   // A misspelt key explains the missing one beside it, so it comes first.
-  const isUnknownKey = (issue: Issue) => issue.code === "unrecognized_keys";
   const problems = [
-    ...issues.filter(isUnknownKey),
-    ...issues.filter((issue) => !isUnknownKey(issue)),
-  ]
-    .flatMap((issue) => problemsOf(issue, { locate, schema }))
-    .slice(0, PROBLEMS_MAX);
+    ...inOrder(issues.filter(isUnknownKey)),
+    ...inOrder(issues.filter((issue) => !isUnknownKey(issue))),
+  ].slice(0, PROBLEMS_MAX);
   const [first] = problems;
   const more = problems.length - 1;
   return new OperonError({
@@ -49,6 +50,10 @@ export function configInvalid(
     hint: "Correct it there; operon config explain shows everything that is wrong",
     data: { problems },
   });
+}
+
+function isUnknownKey(issue: Issue): boolean {
+  return issue.code === "unrecognized_keys";
 }
 
 interface Where {
