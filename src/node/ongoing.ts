@@ -96,13 +96,23 @@ class Ongoing implements OngoingCall {
     } catch (error) {
       throw this.#cancelled ?? error;
     }
-    await pumping?.catch(() => {});
+    await pumping;
     const response = decodeResponse(bytes);
     const receipt = response.receipt
       ? { node: this.#node() ?? "", ...response.receipt }
       : undefined;
     if (!response.ok) throw new RefusedCall(fromErrorDocument(response.error), receipt);
     return { output: response.output, receipt };
+  }
+
+  /** Sends the caller's stream. When its source fails, the call is cancelled: a cut stream must not pass for a whole one. */
+  async #pump(source: AsyncIterable<unknown> | undefined, call: SentCall): Promise<void> {
+    try {
+      if (source) await pump(source, call);
+      call.stream.outgoing.end();
+    } catch (error) {
+      this.cancel(toOperonError(error));
+    }
   }
 
   async *#chunks(): AsyncGenerator<Chunk, undefined> {
@@ -139,19 +149,12 @@ function* toChunks(chunk: WireChunk): Generator<Chunk> {
 
 async function pump(source: AsyncIterable<unknown>, call: SentCall): Promise<void> {
   const writer = new ItemWriter(call.stream.outgoing);
-  try {
-    for await (const item of source) {
-      if (call.stream.signal.aborted) break;
-      if (item instanceof Uint8Array) await call.stream.outgoing.write(item);
-      else await writer.write(item);
-    }
-    await writer.flush();
-    call.stream.outgoing.end();
-  } catch (error) {
-    // The caller's own source failed: the node must not take a cut stream for a whole one.
-    call.cancel();
-    throw toOperonError(error);
+  for await (const item of source) {
+    if (call.stream.signal.aborted) return;
+    if (item instanceof Uint8Array) await call.stream.outgoing.write(item);
+    else await writer.write(item);
   }
+  await writer.flush();
 }
 
 /** Gathers values into chunks: as many as come in one turn of the event loop, at most half a chunk's bytes. */
