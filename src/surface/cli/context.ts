@@ -1,64 +1,35 @@
+// What the CLI is handed by the entry, and how a command reaches it.
+// It must never hold more than the process's edges: argv, streams, time, signals, ways to call nodes.
+// Next: cli.ts runs a command line with it; verb.ts is what hand-written verbs see of it.
+
 import type { Clock } from "../../clock.ts";
 import type { Caller } from "../../contract/caller.ts";
 import type { CapabilityDescription } from "../../contract/description.ts";
 import type { Stdio } from "./stdio.ts";
+import type { GlobalFlags, HandWrittenVerb } from "./verb.ts";
 
-/** Flags that every command understands, wherever they stand. */
-export interface GlobalFlags {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly yes: boolean;
-  readonly verbose: boolean;
-  readonly help: boolean;
-  readonly version: boolean;
-  readonly noColor: boolean;
-  readonly config: string | undefined;
-  readonly home: string | undefined;
-  readonly identity: string | undefined;
-}
-
-/** What the CLI is given; main.ts makes the real one. */
+/** The process around the CLI. */
 export interface CliContext {
   describe(): Promise<readonly CapabilityDescription[]>;
-  /** A way to call nodes. @throws OperonError when there is no home */
+  /** A way to call nodes; whoever asks for it disposes of it. */
   connect(options: Pick<GlobalFlags, "home" | "config" | "identity">): Promise<Caller>;
   readonly verbs: readonly HandWrittenVerb[];
   readonly stdio: Stdio;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly version: string;
-  /** Aborts on SIGINT, SIGTERM and SIGHUP. */
+  /** Aborts on SIGINT, SIGTERM and SIGHUP, with the signal's name as reason. */
   readonly signal: AbortSignal;
 }
 
-/** A flag of a hand-written verb. */
-export interface VerbFlag {
-  readonly name: string;
-  readonly summary: string;
-  readonly kind: "boolean" | "text";
-}
-
-/** What a hand-written verb is run with. */
-export interface VerbCall {
-  readonly positionals: readonly string[];
-  /** By flag name. */
-  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
-  readonly globals: GlobalFlags;
+/** One command line under way. */
+export interface Running {
   readonly context: CliContext;
+  readonly globals: GlobalFlags;
 }
 
-/** A command that cannot be a call to a node. */
-export interface HandWrittenVerb {
-  /** `["daemon", "start"]` */
-  readonly words: readonly string[];
-  readonly aliases?: readonly (readonly string[])[];
-  readonly summary: string;
-  readonly description?: string;
-  /** `[PATH]` */
-  readonly args: string;
-  readonly maxPositionals: number;
-  readonly flags: readonly VerbFlag[];
-  readonly examples: readonly string[];
-  /** Returns the exit code. */
-  run(call: VerbCall): Promise<number>;
+/** Whether a stream takes colours: a terminal that wants them, and nobody said no. */
+export function isColored({ context, globals }: Running, stream: "stdout" | "stderr"): boolean {
+  const { env, stdio } = context;
+  return stdio[stream].isTty && globals.color && !env.NO_COLOR && env.TERM !== "dumb";
 }

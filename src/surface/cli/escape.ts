@@ -7,7 +7,6 @@
  * bidirectional marks and overrides, zero-width characters, tags, and lone surrogates.
  */
 const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e0fff}]/gu;
 
 /** One line of text with nothing in it that a terminal would obey: `\x1b`, `\n`, `\u202e` are spelled out. */

@@ -1,171 +1,221 @@
-// Help, made from the same definitions as the commands: what there is, how it is written, examples that are tested.
+// Help, made from the same tree as the commands: what there is, how it is written, examples that are tested.
 // It must never say anything the grammar does not.
-// Next: grammar.ts and context.ts hold what is shown.
+// Next: grammar.ts and flags.ts hold what is shown.
 
-import type { CapabilityDescription } from "../../contract/description.ts";
-import type { HandWrittenVerb } from "./context.ts";
-import { type Command, type Flag, visibleOperations } from "./grammar.ts";
-import { usageLine } from "./parse.ts";
+import type { OperationDescription } from "../../contract/description.ts";
+import { argumentsOf, type CommandArgument, flagsOf, GLOBAL_FLAGS } from "./flags.ts";
+import { type Command, type CommandNode, visibleChildren } from "./grammar.ts";
+import { valueName } from "./scan.ts";
+import type { Flag } from "./verb.ts";
 
-const GLOBAL_FLAGS = [
-  ["--json", "One JSON document, or a line of JSON for each value of a stream"],
-  ["--quiet", "Print nothing but errors and data"],
-  ["--yes", "Do not ask before something is destroyed"],
-  ["--config FILE", "Configuration file; default: config.yaml in the home"],
-  ["--home FOLDER", "Home folder; default: OPERON_HOME, else ~/.operon"],
-  ["--identity FILE", "Sign with this key instead of the home's"],
-  ["--no-color", "No colours; NO_COLOR does the same"],
-  ["--help, --version", "Show help; show the version"],
-] as const;
+const WRAP_COLUMNS = 96;
+const NAME_COLUMNS_MAX = 34;
 
-/** `operon --help` */
-export function overview(
-  capabilities: readonly CapabilityDescription[],
-  verbs: readonly HandWrittenVerb[],
-): string {
-  return [
-    "operon: machines that can reach each other, as nodes that agents and people can use safely",
-    "",
-    "Usage: operon COMMAND [WORDS] [FLAGS]",
-    "",
-    "Set up and run:",
-    ...table(verbs.map((verb) => [verb.words.join(" "), verb.summary])),
-    "",
-    "Operations, on any node (operon COMMAND lists them):",
-    ...table(capabilities.map(({ id, summary }) => [id, summary])),
-    "",
-    "Everywhere:",
-    ...table(GLOBAL_FLAGS),
-    "",
-    "Examples:",
-    "  operon onboard",
-    "  operon daemon start",
-    ...capabilities.flatMap((capability) => firstExample(capability)).slice(0, 5),
-    "",
-  ].join("\n");
+/** Help for a word of the tree: the overview, a group, or a command. */
+export function helpText(node: CommandNode): string {
+  const sections = node.command
+    ? [...commandSections(node, node.command), ...childSections(node)]
+    : node.path.length === 0
+      ? overviewSections(node)
+      : groupSections(node);
+  return `${sections.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
-/** `operon fs` */
-export function capabilityHelp(
-  capability: CapabilityDescription,
-  verbs: readonly HandWrittenVerb[],
-): string {
-  const operations = visibleOperations(capability).map(
-    ({ name, summary, cli }) => [[name, ...(cli.aliases ?? [])].join(", "), summary] as const,
-  );
-  const own = verbs
-    .filter((verb) => verb.words[0] === capability.id)
-    .map((verb) => [verb.words.slice(1).join(" "), verb.summary] as const);
-  return [
-    `operon ${capability.id}: ${capability.summary}`,
-    "",
-    ...table([...operations, ...own]),
-    "",
-    `operon ${capability.id} OPERATION --help shows how each is written`,
-    "",
-  ].join("\n");
-}
-
-/** `operon fs read --help` */
-export function commandHelp(command: Command): string {
-  const { operation, flags } = command;
-  const examples = operation.examples.filter(({ command: line }) => line !== undefined);
-  return [
-    `${operation.summary}.`,
-    ...(operation.description ? ["", operation.description] : []),
-    "",
-    `Usage: ${usageLine(command)}`,
-    ...(flags.length > 0 ? ["", "Flags:", ...table(flags.map(flagLine))] : []),
-    "",
-    `Effect: ${operation.effect}`,
-    ...(Object.keys(operation.errors).length > 0
-      ? ["", "May fail with:", ...table(errorLines(command))]
-      : []),
-    ...(examples.length > 0
-      ? ["", "Examples:", ...examples.map(({ command: line }) => `  operon ${line}`)]
-      : []),
-    "",
-  ].join("\n");
-}
-
-/** `operon onboard --help` */
-export function verbHelp(verb: HandWrittenVerb): string {
-  const usage = ["operon", ...verb.words, verb.args, verb.flags.length > 0 ? "[flags]" : ""].filter(
-    (word) => word !== "",
-  );
-  return [
-    `${verb.summary}.`,
-    ...(verb.description ? ["", verb.description] : []),
-    "",
-    `Usage: ${usage.join(" ")}`,
-    ...(verb.flags.length > 0
-      ? [
-          "",
-          "Flags:",
-          ...table(
-            verb.flags.map(({ name, kind, summary }) => [
-              `--${name}${kind === "text" ? " VALUE" : ""}`,
-              summary,
-            ]),
-          ),
-        ]
-      : []),
-    "",
-    "Examples:",
-    ...verb.examples.map((line) => `  operon ${line}`),
-    "",
-  ].join("\n");
-}
-
-/** `operon daemon` */
-export function groupHelp(word: string, verbs: readonly HandWrittenVerb[]): string {
-  return [
-    `operon ${word}:`,
-    "",
-    ...table(verbs.map((verb) => [verb.words.slice(1).join(" "), verb.summary])),
-    "",
-  ].join("\n");
-}
-
-function firstExample(capability: CapabilityDescription): string[] {
-  const example = capability.operations
-    .flatMap(({ examples }) => examples)
-    .find(({ command, error }) => command !== undefined && error === undefined);
-  return example ? [`  operon ${example.command}`] : [];
-}
-
-function flagLine(flag: Flag): readonly [string, string] {
-  const values: Record<Flag["kind"], string> = {
-    boolean: "",
-    text: " TEXT",
-    integer: " N",
-    number: " N",
-    list: " TEXT...",
-    map: " NAME=VALUE...",
-    json: " JSON",
+/** The same, for programs. */
+export function helpDocument(node: CommandNode): unknown {
+  const { command } = node;
+  return {
+    command: node.path,
+    summary: node.summary,
+    ...(command ? { usage: usageLine(command) } : {}),
+    ...(command?.kind === "operation" ? { operation: command.operation } : {}),
+    ...(command ? { flags: flagsOf(command).map(({ target: _target, ...flag }) => flag) } : {}),
+    commands: visibleChildren(node).map(({ name, aliases, summary }) => ({
+      name,
+      aliases,
+      summary,
+    })),
   };
-  const value =
-    flag.choices && flag.kind !== "boolean" ? ` ${flag.choices.join("|")}` : values[flag.kind];
-  const short = flag.short === undefined ? "" : `-${flag.short}, `;
-  const isShown =
-    flag.byDefault !== undefined &&
-    flag.byDefault !== false &&
-    !(Array.isArray(flag.byDefault) && flag.byDefault.length === 0);
-  const notes = [
-    flag.isRequired ? "required" : "",
-    isShown ? `default ${JSON.stringify(flag.byDefault)}` : "",
-  ].filter((note) => note !== "");
-  const summary = notes.length > 0 ? `${flag.summary} (${notes.join(", ")})` : flag.summary;
-  return [`${short}--${flag.name}${value}`, summary];
 }
 
-function errorLines({ operation }: Command): (readonly [string, string])[] {
-  return Object.entries(operation.errors).map(
+/** How a command is written: `operon fs read NODE:/PATH [flags]`. */
+export function usageLine(command: Command): string {
+  const words =
+    command.kind === "verb"
+      ? command.verb.path
+      : [command.operation.capability, command.operation.name.replaceAll("_", "-")];
+  const required = flagsOf(command).filter((flag) => flag.required && !flag.hidden);
+  const hasOthers = flagsOf(command).some((flag) => !flag.required && !flag.hidden);
+  const rest = command.kind === "operation" && command.operation.cli.rest ? ["-- COMMAND"] : [];
+  return [
+    "operon",
+    ...words,
+    ...argumentsOf(command).map(argumentName),
+    ...required.map((flag) => `--${flag.name} ${valueName(flag)}`),
+    ...(hasOthers ? ["[flags]"] : []),
+    ...rest,
+  ].join(" ");
+}
+
+function argumentName({ name, optional, variadic }: CommandArgument): string {
+  const shown = `${name.toUpperCase()}${variadic ? "..." : ""}`;
+  return optional ? `[${shown}]` : shown;
+}
+
+function overviewSections(root: CommandNode): string[][] {
+  const [groups, verbs] = partition(visibleChildren(root), (node) => node.children.length > 0);
+  return [
+    ["Machines that reach each other, as nodes that agents and people can use safely"],
+    ["Usage: operon COMMAND [words] [flags]"],
+    ["Commands:", ...rows(verbs.map((node) => [node.name, node.summary]))],
+    [
+      "Groups (operon GROUP lists what is in one):",
+      ...rows(groups.map((node) => [node.name, node.summary || names(node)])),
+    ],
+    ["Flags of every command:", ...rows(GLOBAL_FLAGS.map(flagRow))],
+    ["Examples:", ...examples(groups.flatMap((node) => firstExample(node)).slice(0, 6))],
+    ["operon help COMMAND shows how a command is written"],
+  ].filter((lines) => !lines[0]!.endsWith(":") || lines.length > 1);
+}
+
+function groupSections(node: CommandNode): string[][] {
+  const title = ["operon", ...node.path].join(" ");
+  return [
+    [node.summary ? `${title}: ${node.summary}` : title],
+    ...childSections(node),
+    [`${title} COMMAND --help shows how a command is written`],
+  ];
+}
+
+function childSections(node: CommandNode): string[][] {
+  const children = visibleChildren(node);
+  if (children.length === 0) return [];
+  return [
+    [
+      "Commands:",
+      ...rows(
+        children.map((child) => [
+          [child.name, ...child.aliases].join(", "),
+          child.summary || names(child),
+        ]),
+      ),
+    ],
+  ];
+}
+
+function commandSections(node: CommandNode, command: Command): string[][] {
+  const { summary } = node;
+  const described = command.kind === "verb" ? command.verb : command.operation;
+  const args = argumentsOf(command).filter((argument) => argument.summary !== undefined);
+  const flags = flagsOf(command).filter((flag) => !flag.hidden);
+  return [
+    [summary],
+    ...(described.description ? [wrap(described.description)] : []),
+    [`Usage: ${usageLine(command)}`],
+    ...(node.aliases.length > 0 ? [[`Also: ${node.aliases.join(", ")}`]] : []),
+    ...section(
+      "Arguments:",
+      args.map((one) => [argumentName(one), one.summary ?? ""] as const),
+    ),
+    ...section("Flags:", flags.map(flagRow)),
+    ...(command.kind === "operation" ? operationSections(command.operation) : []),
+    ...(command.kind === "verb" && command.verb.examples
+      ? [["Examples:", ...examples(command.verb.examples)]]
+      : []),
+    [`Flags of every command: ${GLOBAL_FLAGS.map((flag) => `--${flag.name}`).join(" ")}`].flatMap(
+      (line) => wrap(line),
+    ),
+  ];
+}
+
+function operationSections(operation: OperationDescription): string[][] {
+  const errors = Object.entries(operation.errors).map(
     ([name, { message }]) => [`${operation.capability}.${name}`, message] as const,
   );
+  const lines = operation.examples.flatMap(({ command }) => command ?? []);
+  return [
+    [`Effect: ${operation.effect}`],
+    ...section("May fail with:", errors),
+    ...(lines.length > 0 ? [["Examples:", ...examples(lines)]] : []),
+  ];
 }
 
-function table(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(34, Math.max(0, ...rows.map(([name]) => name.length)));
-  return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`.trimEnd());
+function section(title: string, lines: readonly (readonly [string, string])[]): string[][] {
+  return lines.length === 0 ? [] : [[title, ...rows(lines)]];
+}
+
+function flagRow(flag: Flag): readonly [string, string] {
+  const isOnByDefault = flag.kind === "boolean" && flag.default === true;
+  const name = isOnByDefault ? `--no-${flag.name}` : `--${flag.name}`;
+  const value = flag.kind === "boolean" ? "" : ` ${valueName(flag)}`;
+  const notes = [
+    ...(flag.required ? ["required"] : []),
+    ...(flag.kind === "list" || flag.kind === "map" ? ["may be repeated"] : []),
+    ...(isWorthShowing(flag) ? [`default: ${shownDefault(flag.default)}`] : []),
+  ];
+  const note = notes.length > 0 ? ` (${notes.join("; ")})` : "";
+  const lead = flag.short === undefined ? "" : `-${flag.short}, `;
+  const summary = isOnByDefault ? `Turn off: ${flag.summary ?? ""}` : (flag.summary ?? "");
+  return [`${lead}${name}${value}`, `${summary}${note}`.trimStart()];
+}
+
+function isWorthShowing(flag: Flag): boolean {
+  return flag.default !== undefined && flag.kind !== "boolean" && flag.kind !== "json";
+}
+
+function shownDefault(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function firstExample(node: CommandNode): string[] {
+  for (const { command } of node.children) {
+    const line =
+      command?.kind === "operation"
+        ? command.operation.examples.find((one) => one.command && !one.error)?.command
+        : command?.verb.examples?.[0];
+    if (line) return [line];
+  }
+  return [];
+}
+
+function examples(lines: readonly string[]): string[] {
+  return lines.map((line) => `  operon ${line}`);
+}
+
+function names(node: CommandNode): string {
+  return visibleChildren(node)
+    .map((child) => child.name)
+    .join(", ");
+}
+
+function rows(lines: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(NAME_COLUMNS_MAX, Math.max(0, ...lines.map(([name]) => name.length)));
+  return lines.flatMap(([name, text]) => {
+    const [first = "", ...others] = wrap(text, WRAP_COLUMNS - width - 4);
+    const indent = " ".repeat(width + 4);
+    const head =
+      name.length > width
+        ? [`  ${name}`, `${indent}${first}`]
+        : [`  ${name.padEnd(width)}  ${first}`];
+    return [...head, ...others.map((line) => `${indent}${line}`)].map((line) => line.trimEnd());
+  });
+}
+
+function wrap(text: string, columns = WRAP_COLUMNS): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+function partition<Item>(
+  items: readonly Item[],
+  test: (item: Item) => boolean,
+): [yes: Item[], no: Item[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }

@@ -1,183 +1,119 @@
 // How a person reads results: tables, fields, lines. Nothing here reaches `--json`.
-// It must never print a control character a peer sent.
-// Next: contract/operation.ts says which view an operation has; run_operation.ts picks text or JSON.
+// It must never print a character a terminal would obey: every text from a node is escaped.
+// Next: contract/operation.ts says which view an operation has; table.ts lays tables out.
 
 import type { View } from "../../contract/operation.ts";
 import { escapeText } from "./escape.ts";
+import { Table, type TableLayout } from "./table.ts";
 
-const GAP = 2;
-const CELL_WIDTH_MIN = 8;
-
-/** Text of a unary output. */
-export function renderOutput(output: unknown, view: View | undefined, columns: number): string {
-  switch (view?.kind) {
+/** Text of one output. `layout` says how wide it may be and whether tables have headings. */
+export function renderOutput(
+  output: unknown,
+  view: View = { kind: "fields" },
+  layout: Pick<TableLayout, "columns" | "hasHeading">,
+): string {
+  switch (view.kind) {
     case "none":
     case "bytes":
       return "";
     case "line":
       return `${fillTemplate(view.template, output)}\n`;
+    case "fields":
+      return renderFields(output, view.fields);
     case "table": {
-      const rows =
-        view.rows === undefined ? [output] : (fieldOf(output, view.rows) as unknown[] | undefined);
-      return renderTable(rows ?? [], view.columns, columns);
+      const rows = view.rows === undefined ? [output] : fieldOf(output, view.rows);
+      const table = new Table({ ...layout, heading: headingOf(view.columns), isLive: false });
+      const lines = (Array.isArray(rows) ? rows : []).map((row) =>
+        table.add(rowOf(row, view.columns)),
+      );
+      return lines.join("") + table.end();
     }
-    default:
-      return renderFields(output, view?.fields);
   }
 }
 
-/** A table with a heading; the widest columns give way when it is wider than the terminal. */
-export function renderTable(
-  rows: readonly unknown[],
-  names: readonly string[],
-  columns: number,
-): string {
-  if (rows.length === 0) return "";
-  const heading = names.map((name) => name.split(".").at(-1)?.replaceAll("_", " ") ?? name);
-  const cells = rows.map((row) => names.map((name) => cellText(fieldOf(row, name))));
-  const widths = fitWidths([heading, ...cells], columns);
-  return [heading.map((text) => text.toUpperCase()), ...cells]
-    .map((line) => `${tableLine(line, widths)}\n`)
-    .join("");
+/** The headings of a table's columns. */
+export function headingOf(columns: readonly string[]): readonly string[] {
+  return columns.map((column) => labelOf(column).toUpperCase());
 }
 
-/** One streamed value as a table row of fixed layout; `undefined` starts with the heading. */
-export class StreamTable {
-  readonly #names: readonly string[];
-  readonly #columns: number;
-  #widths: readonly number[] | undefined;
-  #waiting: unknown[] = [];
-
-  constructor(names: readonly string[], columns: number) {
-    this.#names = names;
-    this.#columns = columns;
-  }
-
-  /** Text to print now: the first rows decide the widths, so they wait for each other. */
-  add(row: unknown): string {
-    if (this.#widths) return `${tableLine(this.#cells(row), this.#widths)}\n`;
-    this.#waiting.push(row);
-    return this.#waiting.length >= 100 ? this.end() : "";
-  }
-
-  /** What is still waiting. */
-  end(): string {
-    if (this.#widths) return "";
-    const rows = this.#waiting;
-    this.#waiting = [];
-    if (rows.length === 0) return "";
-    const heading = this.#names.map((name) =>
-      (name.split(".").at(-1) ?? name).replaceAll("_", " "),
-    );
-    this.#widths = fitWidths([heading, ...rows.map((row) => this.#cells(row))], this.#columns);
-    return renderTable(rows, this.#names, this.#columns);
-  }
-
-  #cells(row: unknown): string[] {
-    return this.#names.map((name) => cellText(fieldOf(row, name)));
-  }
+/** A value's cells. */
+export function rowOf(value: unknown, columns: readonly string[]): readonly string[] {
+  return columns.map((column) => cellText(fieldOf(value, column)));
 }
 
-/** `name: value` lines, nested ones indented. */
-export function renderFields(output: unknown, fields?: readonly string[]): string {
-  if (fields) {
-    const shown = fields
-      .map((field) => [field, fieldOf(output, field)] as const)
-      .filter(([, value]) => value !== undefined);
-    const width = Math.max(0, ...shown.map(([field]) => label(field).length));
-    return shown
-      .map(([field, value]) => `${label(field).padEnd(width)}  ${cellText(value)}\n`)
-      .join("");
-  }
-  return renderTree(output, "");
-}
-
-/** `{field}` of the output in a template. */
+/** A template with each `{field}` replaced. */
 export function fillTemplate(template: string, output: unknown): string {
-  return template.replace(/\{([a-z0-9_.]+)\}/g, (_match, field: string) =>
+  return template.replace(/\{([A-Za-z0-9_.]+)\}/g, (_match, field: string) =>
     cellText(fieldOf(output, field)),
   );
 }
 
-function label(field: string): string {
-  return (field.split(".").at(-1) ?? field).replaceAll("_", " ");
+/** `name  value` lines, deeper values indented below their name. */
+function renderFields(output: unknown, fields?: readonly string[]): string {
+  if (!fields) return treeLines(output).join("");
+  const shown = fields.flatMap((field) => {
+    const value = fieldOf(output, field);
+    return value === undefined ? [] : [[labelOf(field), value] as const];
+  });
+  return pairLines(shown).join("");
 }
 
-function renderTree(value: unknown, indent: string): string {
-  if (!isObject(value)) return `${indent}${cellText(value)}\n`;
-  const entries = Object.entries(value);
-  const width = Math.max(
-    0,
-    ...entries.filter(([, item]) => !isNested(item)).map(([key]) => key.length),
+function treeLines(value: unknown): string[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item) => {
+      const [first = "", ...others] = treeLines(item);
+      return [`- ${first}`, ...others.map((line) => `  ${line}`)];
+    });
+  }
+  if (!isObject(value)) return [`${cellText(value)}\n`];
+  return pairLines(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .map(([name, item]) => [escapeText(name).replaceAll("_", " "), item] as const),
   );
-  return entries
-    .map(([key, item]) => {
-      const name = escapeText(key).replaceAll("_", " ");
-      if (!isNested(item)) return `${indent}${name.padEnd(width)}  ${cellText(item)}\n`;
-      if (Array.isArray(item))
-        return `${indent}${name}:\n${item.map((one) => listItem(one, indent)).join("")}`;
-      return `${indent}${name}:\n${renderTree(item, `${indent}  `)}`;
-    })
-    .join("");
 }
 
-function listItem(item: unknown, indent: string): string {
-  const [first = "", ...others] = renderTree(item, "").trimEnd().split("\n");
-  return [`${indent}- ${first}`, ...others.map((line) => `${indent}  ${line}`)]
-    .map((line) => `${line}\n`)
-    .join("");
+function pairLines(pairs: readonly (readonly [label: string, value: unknown])[]): string[] {
+  const inline = pairs.filter(([, value]) => isInline(value));
+  const width = Math.max(0, ...inline.map(([label]) => label.length));
+  return pairs.flatMap(([label, value]) => {
+    if (isInline(value)) return [`${label.padEnd(width)}  ${cellText(value)}\n`];
+    const below =
+      typeof value === "string"
+        ? value.split("\n").map((line) => `${escapeText(line)}\n`)
+        : treeLines(value);
+    return [`${label}:\n`, ...below.map((line) => `  ${line}`)];
+  });
 }
 
-function isNested(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(isObject);
-  return isObject(value);
+/** Whether a value stands beside its name: not for objects, lists of them, and texts of several lines. */
+function isInline(value: unknown): boolean {
+  if (typeof value === "string") return !value.trimEnd().includes("\n");
+  if (Array.isArray(value)) return !value.some((item) => typeof item === "object" && item !== null);
+  return !isObject(value) || Object.keys(value).length === 0;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function cellText(value: unknown): string {
+  if (value === undefined || value === null || value === "") return "-";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value) && value.every((item) => typeof item !== "object")) {
+    return value.map(cellText).join(", ") || "-";
+  }
+  return escapeText(typeof value === "object" ? JSON.stringify(value) : String(value));
+}
+
+function labelOf(field: string): string {
+  return (field.split(".").at(-1) ?? field).replaceAll("_", " ");
 }
 
 function fieldOf(value: unknown, field: string): unknown {
   let current = value;
-  for (const step of field.split(".")) current = isObject(current) ? current[step] : undefined;
+  for (const step of field.split(".")) {
+    current = isObject(current) && Object.hasOwn(current, step) ? current[step] : undefined;
+  }
   return current;
 }
 
-function cellText(value: unknown): string {
-  if (value === undefined || value === null) return "-";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (Array.isArray(value) && value.every((item) => !isObject(item)))
-    return value.map(cellText).join(", ") || "-";
-  return escapeText(typeof value === "object" ? JSON.stringify(value) : String(value));
-}
-
-function fitWidths(lines: readonly (readonly string[])[], columns: number): number[] {
-  const widths = (lines[0] ?? []).map((_cell, column) =>
-    Math.max(...lines.map((line) => width(line[column] ?? ""))),
-  );
-  const room = columns - GAP * (widths.length - 1);
-  let surplus = widths.reduce((sum, one) => sum + one, 0) - room;
-  while (surplus > 0) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if ((widths[widest] as number) <= CELL_WIDTH_MIN) break;
-    widths[widest] = (widths[widest] as number) - 1;
-    surplus--;
-  }
-  return widths;
-}
-
-function tableLine(cells: readonly string[], widths: readonly number[]): string {
-  const last = cells.length - 1;
-  return cells
-    .map((cell, column) => {
-      const most = widths[column] as number;
-      const text = width(cell) > most ? `${cell.slice(0, Math.max(1, most - 1))}…` : cell;
-      return column === last ? text : text + " ".repeat(Math.max(0, most - width(text)));
-    })
-    .join(" ".repeat(GAP))
-    .trimEnd();
-}
-
-function width(text: string): number {
-  return text.length < 200 ? Bun.stringWidth(text) : text.length;
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

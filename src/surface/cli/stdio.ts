@@ -39,19 +39,6 @@ export function processStdio(): Stdio {
   return { stdin: new ProcessInput(), stdout: new ProcessOutput(1), stderr: new ProcessOutput(2) };
 }
 
-/** Reads one line, without its line feed; `undefined` when the input ended before one. */
-export async function readLine(input: Input, charsMax = 4096): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of input.chunks()) {
-    text += decoder.decode(chunk, { stream: true });
-    const end = text.indexOf("\n");
-    if (end >= 0) return text.slice(0, end).replace(/\r$/, "");
-    if (text.length > charsMax) return undefined;
-  }
-  return text === "" ? undefined : text;
-}
-
 class ProcessOutput implements Output {
   readonly isTty: boolean;
   readonly #descriptor: 1 | 2;

@@ -17,6 +17,8 @@ export interface Flag {
   readonly name: string;
   readonly short?: string;
   readonly kind: FlagKind;
+  /** Kind of a list's items or a map's values; default `string`. */
+  readonly item?: FlagKind;
   readonly summary?: string;
   /** What stands for the value in help: `FILE`. */
   readonly value?: string;

@@ -1,0 +1,106 @@
+// What a call answers, as it comes: to standard output, to a local file, as text or as JSON.
+// It must never run ahead of its reader, nor print anything after the call failed.
+// Next: render.ts lays text out, json_bytes.ts and line_writer.ts are the ways to the reader.
+
+import type { Chunk, OngoingCall } from "../../contract/caller.ts";
+import type { OperationDescription, StreamDescription } from "../../contract/description.ts";
+import type { Running } from "./context.ts";
+import { JsonBytes } from "./json_bytes.ts";
+import { LineWriter } from "./line_writer.ts";
+import { fillTemplate, headingOf, renderOutput, rowOf } from "./render.ts";
+import { saveTo } from "./save.ts";
+import { Table } from "./table.ts";
+
+/** Shows a call's stream and output; resolves to the output. */
+export async function showCall(
+  call: OngoingCall,
+  operation: OperationDescription,
+  { running, save }: { readonly running: Running; readonly save: string | undefined },
+): Promise<unknown> {
+  const { sends } = operation;
+  if (save !== undefined) return saveStream(call, save, running);
+  if (sends?.kind === "bytes") return showBytes(call, sends, running);
+  if (sends?.kind === "values") return showValues(call, operation, running);
+  const output = await call.output;
+  await showOutput(output, operation, running);
+  return output;
+}
+
+async function showOutput(
+  output: unknown,
+  { cli }: OperationDescription,
+  { context, globals }: Running,
+): Promise<void> {
+  const { stdout } = context.stdio;
+  if (globals.json) return stdout.write(`${JSON.stringify(output)}\n`);
+  await stdout.write(renderOutput(output, cli.view, layoutOf({ context, globals })));
+}
+
+/** Values as they come: a table, a line each, or JSON lines and nothing else. */
+async function showValues(
+  call: OngoingCall,
+  { cli, lifetime }: OperationDescription,
+  running: Running,
+): Promise<unknown> {
+  const { context, globals } = running;
+  const writer = new LineWriter(context.stdio.stdout);
+  const layout = layoutOf(running);
+  const { view } = cli;
+  const columns = view?.kind === "table" ? view.columns : [];
+  const isLive = lifetime === "unbounded";
+  const table = new Table({ ...layout, heading: headingOf(columns), isLive });
+  const text = (value: unknown) => {
+    if (globals.json) return `${JSON.stringify(value)}\n`;
+    if (view?.kind === "table") return table.add(rowOf(value, columns));
+    if (view?.kind === "line") return `${fillTemplate(view.template, value)}\n`;
+    return view?.kind === "none" ? "" : `${renderOutput(value, view, layout)}\n`;
+  };
+  for await (const chunk of call.chunks) {
+    if (chunk.kind === "value") await writer.write(text(chunk.value));
+  }
+  await writer.write(table.end());
+  await writer.end();
+  return call.output;
+}
+
+/** Bytes as they are, each channel to its own stream; with JSON a line a chunk, then `{"output": …}`. */
+async function showBytes(
+  call: OngoingCall,
+  { channels }: Extract<StreamDescription, { kind: "bytes" }>,
+  { context, globals }: Running,
+): Promise<unknown> {
+  const { stdout, stderr } = context.stdio;
+  const json = new JsonBytes(channels);
+  for await (const chunk of call.chunks) {
+    if (chunk.kind !== "bytes") continue;
+    if (globals.json) await stdout.write(json.add(chunk.channel, chunk.bytes));
+    else await (channels[chunk.channel] === "stderr" ? stderr : stdout).write(chunk.bytes);
+  }
+  if (globals.json) await stdout.write(json.end());
+  const output = await call.output;
+  if (globals.json) await stdout.write(`${JSON.stringify({ output })}\n`);
+  return output;
+}
+
+async function saveStream(
+  call: OngoingCall,
+  path: string,
+  { context, globals }: Running,
+): Promise<unknown> {
+  await using file = await saveTo(path);
+  for await (const chunk of call.chunks) await file.write(bytesOf(chunk));
+  const output = await call.output;
+  await file.commit();
+  if (globals.json) await context.stdio.stdout.write(`${JSON.stringify(output)}\n`);
+  return output;
+}
+
+function bytesOf(chunk: Chunk): Uint8Array {
+  if (chunk.kind === "bytes") return chunk.bytes;
+  return new TextEncoder().encode(`${JSON.stringify(chunk.value)}\n`);
+}
+
+function layoutOf({ context, globals }: Running) {
+  const { isTty, columns } = context.stdio.stdout;
+  return { columns: isTty ? columns : Number.POSITIVE_INFINITY, hasHeading: !globals.quiet };
+}
