@@ -11,7 +11,10 @@ export interface FakeCallOptions {
   readonly principalId?: string;
 }
 
-/** What a handler gave: its output, and the values it streamed. Both have been checked against the schemas. */
+/**
+ * What a handler gave: its output, and the values it streamed. Both have been checked against the
+ * schemas.
+ */
 export interface FakeCallResult {
   readonly output: unknown;
   readonly values: readonly unknown[];

@@ -85,7 +85,7 @@ class Ongoing implements OngoingCall {
     const call = await this.#sent;
     this.#call = call;
     if (this.#cancelled) call.cancel();
-    const pumping = options.outgoing ? pump(options.outgoing, call) : call.stream.outgoing.end();
+    const pumping = this.#pump(options.outgoing, call);
     // Chunks nobody asked for are discarded, once the caller had a turn to ask.
     setImmediate(() => {
       if (!this.#isReading) call.stream.incoming.discard();
