@@ -80,18 +80,34 @@ describe("compilePolicy()", () => {
     ["a bare name", "workspace"],
     ["a mount that is not there", "fs:workspce/**"],
     ["a mount that is not there, alone", "fs:nothing"],
+    ["a slash at the end", "fs:workspace/secrets/"],
+    ["two slashes", "fs:workspace//secrets"],
+    ["two slashes further down", "fs:workspace/a//secrets/**"],
+    ["a dot", "fs:workspace/./secrets/**"],
+    ["dot dot", "fs:workspace/a/../secrets"],
+    ["dot dot at the end", "fs:workspace/a/.."],
   ])("refuses a resource with %s", async (_what, glob) => {
     expect(await codeOf(rulesOf(`- deny: [fs.*]\n  on: ["${glob}"]`))).toBe(
       "policy.resource_invalid",
     );
   });
 
-  test.each(["fs:*/x", "*", "**", "fs:**", "secret:*", "exec:default", "fs:workspace"])(
-    "accepts the resource %s",
-    async (glob) => {
-      expect(await codeOf(rulesOf(`- deny: ['*']\n  on: ["${glob}"]`))).toBe("none");
-    },
-  );
+  test.each([
+    "fs:*/x",
+    "*",
+    "**",
+    "fs:**",
+    "secret:*",
+    "exec:default",
+    "fs:workspace",
+    "fs:workspace/",
+    "fs:workspace/.env",
+    "fs:*/a.",
+    "fs:workspace/...",
+    "fs:workspace/a/**/.git/**",
+  ])("accepts the resource %s", async (glob) => {
+    expect(await codeOf(rulesOf(`- deny: ['*']\n  on: ["${glob}"]`))).toBe("none");
+  });
 
   test("refuses a condition nobody knows, with the nearest name", async () => {
     const error = await errorOf(rulesOf("- deny: [exec.run]\n  when: { argvs: [[rm]] }"));

@@ -100,6 +100,12 @@ function assertResource(pattern: string, mounts: MountTable): void {
       "Start with a scheme, as in fs:workspace/src/**, exec:default or secret:TOKEN; deny rules replace `!`",
     );
   }
+  if (/^fs:[^/]*\/(?:.*\/)?(?:\.{0,2}\/|\.{1,2}$)|^fs:[^/]*\/.+\/$/.test(pattern)) {
+    throw fail(
+      `No path is spelt like ${pattern}, so the rule would never match`,
+      "Leave out `//`, `.`, `..` and the slash at the end; `folder/**` is a folder and all below it",
+    );
+  }
   const mount = /^fs:([^/*?]+)(?:\/|$)/.exec(pattern)?.[1];
   const names = mounts.mounts.map((known) => known.name);
   if (mount !== undefined && !names.includes(mount)) {
@@ -146,7 +152,8 @@ function compileConditions(
         return { name, reason, test: ({ facts }) => test(facts) };
       });
       if (condition) conditions.get(capability)?.push(condition);
-      if (definition.cannot_promise) promises.add(definition.cannot_promise);
+      const limit = scope.verdict === "allow" ? undefined : definition.cannot_promise;
+      if (limit) promises.add(limit);
     }
   }
   return { conditions, usage_key: isMetered ? usageKey : undefined, cannot_promise: [...promises] };

@@ -96,7 +96,7 @@ function lintRule(rule: CompiledRule, rules: readonly CompiledRule[]): PolicyFin
       hint: "Remove it, or narrow the other one",
     });
   }
-  if (rule.verdict !== "allow" && !rules.some((other) => overlapsAllow(rule, other))) {
+  if (rule.verdict === "deny" && !rules.some((other) => overlaps(rule, other))) {
     found.push({
       level: "note",
       code: "rule-never-matches",
@@ -144,6 +144,6 @@ function covers(outer: Glob, inner: Glob): boolean {
   return inner.prefix.startsWith(`${outer.prefix}/`);
 }
 
-function overlapsAllow(rule: CompiledRule, other: CompiledRule): boolean {
-  return other.verdict === "allow" && rule.operations.some((id) => other.operations.includes(id));
+function overlaps(rule: CompiledRule, other: CompiledRule): boolean {
+  return other.verdict !== "deny" && rule.operations.some((id) => other.operations.includes(id));
 }

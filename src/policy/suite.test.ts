@@ -108,6 +108,11 @@ describe("runSuite()", () => {
     expect((await one(fields)).ok).toBe(false);
     expect((await one(`${fields}, reason: unsupported-action`)).ok).toBe(true);
   });
+  test("needs no home folder for mounts below one", async () => {
+    const text = POLICY.replace("path: /w", "path: ~/w");
+    const results = await runSuite(`${text}cases: [{ name: n, ${READ}, expect: allow }]`, OPTIONS);
+    expect(results[0]?.ok).toBe(true);
+  });
   test("decides by the policy handed in when the table holds none", async () => {
     const policy = await rulesOf("- allow: [fs.read]");
     const text = `cases: [{ name: n, ${READ}, expect: allow }]`;

@@ -60,9 +60,9 @@ export async function runSuite(
 ): Promise<readonly SuiteResult[]> {
   const { value, locate } = await locatedYaml(text, options.file);
   const suite = parseSuite(value, locate);
-  if (suite.policy) assertSection(suite.policy, locate);
-  const policy = suite.policy
-    ? await options.compile(suite.policy, (path) => locate(["policy", ...path]))
+  const section = suite.policy && parseSection(suite.policy, locate);
+  const policy = section
+    ? await options.compile(section, (path) => locate(["policy", ...path]))
     : options.policy;
   if (!policy) {
     throw suiteInvalid("The table holds no `policy`, and there is none to test it against");
@@ -79,7 +79,10 @@ function parseSuite(value: unknown, locate: Locate): SuiteDocument {
 }
 
 /** Checks what policy itself knows of the section; which other keys there may be only `compile` knows. */
-function assertSection(section: Readonly<Record<string, unknown>>, locate: Locate): void {
+function parseSection(
+  section: Readonly<Record<string, unknown>>,
+  locate: Locate,
+): Readonly<Record<string, unknown>> {
   const own = Object.keys(policyShape);
   const parsed = z.looseObject(policyShape).safeParse(section);
   if (!parsed.success) {
@@ -94,6 +97,12 @@ function assertSection(section: Readonly<Record<string, unknown>>, locate: Locat
     const place = placeOf(locate(["policy", key]) ?? {});
     throw suiteInvalid(`${place}: policy.${key} is unknown, did you mean ${meant}?`);
   }
+  // Verdicts go by virtual paths: nothing is opened, so it does not matter whose home folder `~` is.
+  const mounts = parsed.data.mounts.map((mount) => ({
+    ...mount,
+    path: mount.path.replace(/^~(?=\/|$)/, "/home"),
+  }));
+  return { ...section, mounts };
 }
 
 type Issue = Pick<z.core.$ZodIssue, "path" | "message">;
