@@ -77,7 +77,12 @@ export class Chain implements Disposable {
     if (!existsSync(segmentAt(directory, from.segment).path)) throw truncated(from.size);
     this.#segmentFirst = from.segment;
     this.#fd = this.#openSegment(from.segment);
-    this.#startFrom(from);
+    try {
+      this.#startFrom(from);
+    } catch (thrown) {
+      closeSync(this.#fd);
+      throw thrown;
+    }
   }
 
   /** Entries in the log. */
@@ -257,7 +262,7 @@ const READ_BYTES = 1024 * 1024;
 const TORN_BYTES_MAX = 8 * READ_BYTES;
 
 function fromHex(hash: string): Uint8Array {
-  return Buffer.from(hash, "hex");
+  return Uint8Array.fromHex(hash);
 }
 
 function dataSync(fd: number): Promise<void> {

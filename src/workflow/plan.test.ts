@@ -110,6 +110,13 @@ steps:
   });
 });
 
+test("planWorkflow() reads inputs given as text as the type of their default", async () => {
+  const text =
+    "name: x\ninputs: {n: 1, b: true, s: a, any: null}\nsteps: [{node: a, action: fs.list}]";
+  const { inputs } = await plan(text, { n: "2.5", b: "false", s: "7", any: "8" });
+  expect(inputs).toEqual({ n: 2.5, b: false, s: "7", any: "8" });
+});
+
 describe("a workflow file is refused before anything runs", () => {
   const steps = "name: x\nsteps:\n";
   const cases: readonly [string, string, string, string?][] = [
@@ -240,6 +247,19 @@ describe("a workflow file is refused before anything runs", () => {
       if (hint !== undefined) expect(error.hint).toContain(hint);
     });
   }
+
+  test("an input that cannot be what the file declares", async () => {
+    const text = "name: x\ninputs: {n: 1, b: true}\nsteps: [{node: a, action: fs.list}]";
+    for (const given of [
+      { n: "many" },
+      { n: "" },
+      { n: "Infinity" },
+      { b: "yes" },
+      { b: "constructor" },
+    ]) {
+      await expect(plan(text, given)).rejects.toMatchObject({ code: "workflow.file_invalid" });
+    }
+  });
 
   test("an input the file does not declare", async () => {
     const text = "name: x\ninputs: {alpha: 1}\nsteps: [{node: a, action: fs.list}]";

@@ -74,7 +74,19 @@ function planInputs(
       hint: suggest(name, Object.keys(declared)),
     });
   }
-  const inputs = { ...declared, ...given };
+  const inputs = { ...declared };
+  for (const [name, value] of Object.entries(given)) {
+    const typed = asDeclared(value, declared[name]);
+    if (typed !== undefined) {
+      inputs[name] = typed;
+      continue;
+    }
+    throw invalidAt(
+      workflow.locate,
+      ["inputs", name],
+      `The input ${name} must be a ${typeof declared[name]}`,
+    );
+  }
   for (const [name, value] of Object.entries(inputs)) {
     if (value !== null && value !== undefined) continue;
     throw invalidAt(workflow.locate, ["inputs", name], {
@@ -83,6 +95,18 @@ function planInputs(
     });
   }
   return inputs;
+}
+
+type InputValue = string | number | boolean | null;
+
+/** A given value as the type of the declared one: a command line knows only texts. `undefined` when it has no such form. */
+function asDeclared(value: unknown, declared: InputValue | undefined): InputValue | undefined {
+  if (declared === null || typeof value === typeof declared) return value as InputValue;
+  if (typeof declared === "string") return String(value);
+  if (typeof declared === "boolean")
+    return value === "true" || (value === "false" ? false : undefined);
+  const number = String(value).trim() === "" ? Number.NaN : Number(value);
+  return Number.isFinite(number) ? number : undefined;
 }
 
 interface StepContext {
