@@ -1,5 +1,7 @@
-// Schemas of values several capabilities carry: names, decisions, errors. snake_case: they cross the wire.
-// It must never hold a schema only one capability uses; that one belongs in the capability's schema.ts.
+// Schemas of values several capabilities carry: names, decisions, errors. snake_case: they cross
+// the wire.
+// It must never hold a schema only one capability uses; that one belongs in the capability's
+// schema.ts.
 // Next: capabilities/{policy,audit,trace,capability}/schema.ts build on these.
 
 import { z } from "zod";

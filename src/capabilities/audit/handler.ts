@@ -53,7 +53,10 @@ export const handlers: Handlers<typeof operations, "audit"> = {
   },
 };
 
-/** The given conditions only: an absent one and one that is `undefined` must mean the same to the log. */
+/**
+ * The given conditions only: an absent one and one that is `undefined` must mean the same to the
+ * log.
+ */
 function filterOf(
   input: { [Name in keyof AuditFilter]: AuditFilter[Name] | undefined },
 ): AuditFilter {

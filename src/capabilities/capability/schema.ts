@@ -1,4 +1,5 @@
-// What `capability` can do, as data: which operations this node has, and what policy would say to the caller.
+// What `capability` can do, as data: which operations this node has, and what policy would say to
+// the caller.
 // It must never answer about anyone but the caller; `policy.explain` is for those who administer.
 // Next: handler.ts derives the answers from the registry and from policy.
 

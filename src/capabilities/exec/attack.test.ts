@@ -120,6 +120,21 @@ test("attack 24: what a command leaves behind is killed or kept, as policy says"
   }
 });
 
+test("attack 24: a process that exits takes its commands along, deaf ones too", async () => {
+  const script = `
+    const { Bench, until } = await import(${JSON.stringify(join(import.meta.dir, "exec.fixture.ts"))});
+    const { existsSync } = await import("node:fs");
+    const bench = new Bench();
+    const command = 'trap "" TERM; setsid sh -c "echo \\$\\$ > ${bench.folder}/deaf; sleep 30" & wait';
+    void bench.run({ command });
+    await until("it runs", () => existsSync("${bench.folder}/deaf"));
+    process.exit(0);`;
+  const owner = Bun.spawn([process.execPath, "-e", script], { stderr: "inherit" });
+  expect(await owner.exited).toBe(0);
+  const pid = Number(readFileSync(join(bench.folder, "deaf"), "utf8"));
+  await until("it is gone", () => !lives(pid), 1_000);
+});
+
 test("attack 24: orphans that end do not stay zombies", async () => {
   await bench.run({ command: "(sleep 0.05 > /dev/null 2>&1 & echo $! > orphan)" });
   const pid = readFileSync(join(bench.folder, "orphan"), "utf8").trim();

@@ -1,5 +1,6 @@
 // The environment of a command: cleared, then what policy sets, then what the caller may set.
-// It must never pass on a variable that makes a loader, a shell or an interpreter run something else.
+// It must never pass on a variable that makes a loader, a shell or an interpreter run something
+// else.
 // Next: facts.ts refuses such variables, run.ts hands the result to the process.
 
 import type { ExecSettings } from "./schema.ts";
@@ -14,7 +15,9 @@ export const SEARCH_PATH_DEFAULT: readonly string[] = [
   "/bin",
 ];
 
-/** Families no caller may set and no command inherits: they belong to loaders, or to this process. */
+/**
+ * Families no caller may set and no command inherits: they belong to loaders, or to this process.
+ */
 const NEVER_PREFIXES = ["LD_", "DYLD_", "BUN_", "OPERON_", "MSGPACKR_"];
 
 /** Families no caller may set, whatever policy allows. */
@@ -53,7 +56,10 @@ export function callerMaySet(name: string, settings: ExecSettings): boolean {
   return settings.env.allow.includes(name);
 }
 
-/** The folders commands are looked up in: policy's, or the daemon's own PATH when policy lets it through. */
+/**
+ * The folders commands are looked up in: policy's, or the daemon's own PATH when policy lets it
+ * through.
+ */
 export function searchPath(
   settings: ExecSettings,
   own: Readonly<Record<string, string | undefined>>,
@@ -65,7 +71,10 @@ export function searchPath(
   return folders.length > 0 ? folders : SEARCH_PATH_DEFAULT;
 }
 
-/** Builds the whole environment of a command. The caller's part must have passed {@link callerMaySet}. */
+/**
+ * Builds the whole environment of a command. The caller's part must have passed {@link
+ * callerMaySet}.
+ */
 export function buildEnvironment(
   settings: ExecSettings,
   own: Readonly<Record<string, string | undefined>>,

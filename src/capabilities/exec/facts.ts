@@ -1,6 +1,6 @@
 // Resolves a command before policy decides: which file, which folder, with a shell or without.
-// It must never have an effect, and never say no itself: what is wrong is noted as `problem`, so that a caller whom
-// policy refuses learns nothing about this machine's files.
+// It must never have an effect, and never say no itself: what is wrong is noted as `problem`, so
+// that a caller whom policy refuses learns nothing about this machine's files.
 // Next: policy.ts tests these facts, run.ts acts on them and on nothing else.
 
 import { basename } from "node:path";
@@ -23,9 +23,15 @@ export interface Problem {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** What is known of a command before policy decides. Plain JSON: it is audited and may be kept until approval. */
+/**
+ * What is known of a command before policy decides. Plain JSON: it is audited and may be kept until
+ * approval.
+ */
 export interface CommandFacts {
-  /** The file as found (or the word, when nothing was), then the words after it; for a shell: shell, `-c`, text. */
+  /**
+   * The file as found (or the word, when nothing was), then the words after it; for a shell: shell,
+   * `-c`, text.
+   */
   readonly argv: readonly string[];
   /** Whether a shell interprets the last word. */
   readonly shell: boolean;
@@ -47,7 +53,9 @@ export interface CommandFacts {
   readonly problem?: Problem;
 }
 
-/** What a shell exits with when it cannot run a command; the errors carry it as `data.exit_code`. */
+/**
+ * What a shell exits with when it cannot run a command; the errors carry it as `data.exit_code`.
+ */
 const EXIT_CODES = { not_found: 127, not_executable: 126 } as const;
 
 /** What a caller asks for: the input of `exec.run`. */
@@ -180,7 +188,8 @@ function unresolved({ argv, command }: RunRequest): CommandPart {
   return {
     argv: words,
     shell: argv === undefined,
-    // Nothing will be executed, so a bare word may stand for itself: who may run `make` is told that it is missing.
+    // Nothing will be executed, so a bare word may stand for itself: who may run `make` is told
+    // that it is missing.
     names: word.includes("/") ? [] : [word],
     argv0: word,
   };

@@ -1,4 +1,5 @@
-// Handler of `exec.run`: acts on the facts policy decided about, and puts the system's errors into words.
+// Handler of `exec.run`: acts on the facts policy decided about, and puts the system's errors into
+// words.
 // It must never resolve anything again: what is executed is what was decided.
 // Next: run.ts runs the command.
 
@@ -61,7 +62,10 @@ function openFolder({ cwd }: CommandFacts, call: RunCall) {
   }
 }
 
-/** A declared error for what the system says when a command cannot be started; anything else as it is. */
+/**
+ * A declared error for what the system says when a command cannot be started; anything else as it
+ * is.
+ */
 function startError(
   thrown: unknown,
   { executable, call }: { executable: string; call: RunCall },

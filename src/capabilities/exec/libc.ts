@@ -1,4 +1,5 @@
-// The few calls of the C library that the runtime does not offer: real pipes, subreaper, limits, reaping by pid.
+// The few calls of the C library that the runtime does not offer: real pipes, subreaper, limits,
+// reaping by pid.
 // It must never be loaded before the first command runs: opening a library costs start-up time.
 // Next: pipes.ts and process_tree.ts use it.
 
@@ -20,7 +21,10 @@ export interface Limits {
 
 /** What this process asks the kernel for; `undefined` where the platform has no such call. */
 export interface Libc {
-  /** A pipe whose ends no child inherits by accident: [read end, write end]. @throws when descriptors run out */
+  /**
+   * A pipe whose ends no child inherits by accident: [read end, write end]. @throws when
+   * descriptors run out
+   */
   pipe(): readonly [number, number];
   /** Asks for a larger pipe buffer (bytes); harmless when refused. */
   growPipe(fd: number, sizeBytes: number): void;
@@ -28,7 +32,10 @@ export interface Libc {
   waitingBytes(fd: number): number;
   /** Makes orphans below this process its children instead of init's. */
   becomeSubreaper(): boolean;
-  /** Sets the realtime CPU limits (µs) of a process, 0 for this one. They bind nobody but realtime threads. */
+  /**
+   * Sets the realtime CPU limits (µs) of a process, 0 for this one. They bind nobody but realtime
+   * threads.
+   */
   setRealtimeLimits(pid: number, limits: Limits): boolean;
   /** This process's own realtime CPU limits (µs). */
   ownRealtimeLimits(): Limits;

@@ -19,7 +19,9 @@ export type Lookup =
   | { readonly kind: "not_found" }
   | { readonly kind: "not_executable"; readonly path: string };
 
-/** Looks a word up: one with a slash relative to `folder` (a host path), any other in `searchPath`. */
+/**
+ * Looks a word up: one with a slash relative to `folder` (a host path), any other in `searchPath`.
+ */
 export function lookUp(word: string, searchPath: readonly string[], folder?: string): Lookup {
   if (word.includes("/")) {
     if (folder === undefined && !word.startsWith("/")) return { kind: "not_found" };

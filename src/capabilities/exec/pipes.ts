@@ -1,5 +1,6 @@
-// Pipes between this process and a command: output read as it comes and only as fast as it is taken, input written as
-// fast as the command reads it. It must never hold more than a chunk per pipe: a reader that stalls stalls the command.
+// Pipes between this process and a command: output read as it comes and only as fast as it is
+// taken, input written as fast as the command reads it. It must never hold more than a chunk per
+// pipe: a reader that stalls stalls the command.
 // Next: run.ts opens and closes them.
 
 import { closeSync, constants, openSync, readSync } from "node:fs";
@@ -8,11 +9,16 @@ import { libc } from "./libc.ts";
 
 /** What a pipe may hold (bytes); also what a command can write after its last reader has looked. */
 const PIPE_BYTES = 256 * 1024;
-/** How long to wait in all for more output once the command itself is gone (ms): a child of its may hold the pipe. */
+/**
+ * How long to wait in all for more output once the command itself is gone (ms): a child of its may
+ * hold the pipe.
+ */
 const AFTER_EXIT_MS = 250;
 /** How much longer when the pipe is known to hold some (ms). */
 const PATIENCE_FOR_KNOWN_BYTES_MS = 10;
-/** Output still taken after the command is gone (bytes a channel): more than its pipe can have held. */
+/**
+ * Output still taken after the command is gone (bytes a channel): more than its pipe can have held.
+ */
 const AFTER_EXIT_BYTES_MAX = 1024 * 1024;
 
 /** The two ends of a pipe; each is closed at most once, whatever is called. */
@@ -76,7 +82,10 @@ export class Output<Channel extends string> implements AsyncDisposable {
     for (const source of this.#sources) this.#pull(source);
   }
 
-  /** Says that the command is gone: what its pipes hold is still delivered, what others may add is not waited for. */
+  /**
+   * Says that the command is gone: what its pipes hold is still delivered, what others may add is
+   * not waited for.
+   */
   exited(): void {
     this.#exited = true;
     this.#wake();
@@ -125,7 +134,9 @@ export class Output<Channel extends string> implements AsyncDisposable {
     );
   }
 
-  /** Waits for a chunk, an end or the exit; once the command is gone, no longer than patience lasts. */
+  /**
+   * Waits for a chunk, an end or the exit; once the command is gone, no longer than patience lasts.
+   */
   async #more(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
@@ -154,14 +165,15 @@ export class Input implements AsyncDisposable {
   }
 
   /**
-   * Resolves at the end of either side: a command that does not read its input is no error. Rejects when `incoming` fails,
-   * for then the input was cut short. Call at most once.
+   * Resolves at the end of either side: a command that does not read its input is no error. Rejects
+   * when `incoming` fails, for then the input was cut short. Call at most once.
    */
   async feed(incoming: AsyncIterable<Uint8Array>): Promise<void> {
     this.#iterator = incoming[Symbol.asyncIterator]();
     while (!this.#stopped) {
       const next = await this.#iterator.next();
-      // The descriptor may have been closed, and its number given to another file, while this waited.
+      // The descriptor may have been closed, and its number given to another file, while this
+      // waited.
       if (next.done || this.#stopped) break;
       this.#sink ??= Bun.file(this.#fd).writer();
       if (!(await this.#write(this.#sink, next.value))) break;
@@ -177,7 +189,10 @@ export class Input implements AsyncDisposable {
     await this.#endSink();
   }
 
-  /** The sink works on a copy of the descriptor: the command sees the end of its input only when both are closed. */
+  /**
+   * The sink works on a copy of the descriptor: the command sees the end of its input only when
+   * both are closed.
+   */
   async #endSink(): Promise<void> {
     const sink = this.#sink;
     this.#sink = undefined;
@@ -210,8 +225,9 @@ export class Input implements AsyncDisposable {
   }
 
   /**
-   * Ends a write that waits for a reader who will not come: a child left behind may keep the other end open. What the pipe
-   * holds is taken out, so that the write completes before its descriptor is closed under it.
+   * Ends a write that waits for a reader who will not come: a child left behind may keep the other
+   * end open. What the pipe holds is taken out, so that the write completes before its descriptor
+   * is closed under it.
    */
   async #drain(): Promise<void> {
     const fd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY | constants.O_NONBLOCK);

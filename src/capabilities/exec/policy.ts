@@ -1,6 +1,6 @@
 // The conditions rules may put on `exec.*`: which command, and where.
-// It must never look at the disk, and never let doubt widen authority: what only might match is `unknown`,
-// which an allow rule does not accept and a deny or ask rule does.
+// It must never look at the disk, and never let doubt widen authority: what only might match is
+// `unknown`, which an allow rule does not accept and a deny or ask rule does.
 // Next: facts.ts makes the facts tested here; policy/ in the source root applies the rules.
 
 import { z } from "zod";
@@ -29,13 +29,14 @@ const Argv = z
 export const caveats: Readonly<Record<string, CaveatDefinition>> = {
   argv: {
     summary:
-      "The command is one of these: lists of words, `*` for one word, `**` for the rest; a first word without " +
-      "a slash means what the configured PATH gives for it",
+      "The command is one of these: lists of words, `*` for one word, `**` for the rest; a first " +
+      "word without a slash means what the configured PATH gives for it",
     value: Argv,
     compile: (patterns: readonly Pattern[]) => (facts) => matchCommand(patterns, facts),
     cannot_promise:
-      "A deny or ask by argv compares words as written and cannot stop a role that may run shells, interpreters, " +
-      "wrappers (env, xargs, sh -c, ld.so) or renamed copies of the program: allow only the commands that are needed",
+      "A deny or ask by argv compares words as written and cannot stop a role that may run " +
+      "shells, interpreters, wrappers (env, xargs, sh -c, ld.so) or renamed copies of the " +
+      "program: allow only the commands that are needed",
   },
   cwd: {
     summary: "The command runs in a virtual folder that matches one of these globs",
@@ -50,7 +51,9 @@ export const caveats: Readonly<Record<string, CaveatDefinition>> = {
   },
 };
 
-/** `holds`: surely one of these commands. `unknown`: perhaps. `fails`: nothing in its words says so. */
+/**
+ * `holds`: surely one of these commands. `unknown`: perhaps. `fails`: nothing in its words says so.
+ */
 function matchCommand(patterns: readonly Pattern[], facts: Facts): CaveatMatch {
   const [program, ...rest] = stringsOf(facts.argv);
   if (program === undefined) return "unknown";
@@ -67,9 +70,10 @@ function matchCommand(patterns: readonly Pattern[], facts: Facts): CaveatMatch {
 }
 
 /**
- * Whether an allow rule may rely on the match. A bare word is compared with `names` only: words for which the configured
- * PATH gives this very file. A path is compared with where the file was found, not with what is behind a link: programs
- * that act by the name they are called with (busybox) would be allowed under any of their names.
+ * Whether an allow rule may rely on the match. A bare word is compared with `names` only: words for
+ * which the configured PATH gives this very file. A path is compared with where the file was found,
+ * not with what is behind a link: programs that act by the name they are called with (busybox)
+ * would be allowed under any of their names.
  */
 function surely(pattern: Pattern, { facts, rest }: { facts: Facts; rest: readonly string[] }) {
   const byPath = pattern[0] === "**" || pattern[0]!.includes("/");
@@ -77,7 +81,10 @@ function surely(pattern: Pattern, { facts, rest }: { facts: Facts; rest: readonl
   return names.some((name) => matchArgv(pattern, [name, ...rest]));
 }
 
-/** Words that may name a program run by this one: all of a shell's text, all arguments of a known wrapper. */
+/**
+ * Words that may name a program run by this one: all of a shell's text, all arguments of a known
+ * wrapper.
+ */
 function mentionedWords(
   facts: Facts,
   { nicknames, rest }: { nicknames: readonly string[]; rest: readonly string[] },

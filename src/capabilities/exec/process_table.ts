@@ -1,4 +1,5 @@
-// What the kernel says about processes: parents, children, sessions, tags. Linux only; elsewhere all is empty.
+// What the kernel says about processes: parents, children, sessions, tags. Linux only; elsewhere
+// all is empty.
 // It must never be believed a second later: processes come and go between two looks.
 // Next: process_tree.ts walks it to find everything a command started.
 
@@ -39,7 +40,10 @@ export function childrenOf(pid: number, threads: readonly number[]): readonly nu
     .filter((other) => processState(other)?.parent === pid);
 }
 
-/** The realtime CPU limits of a process (µs), soft and hard, which serve as inherited tags; none when unlimited. */
+/**
+ * The realtime CPU limits of a process (µs), soft and hard, which serve as inherited tags; none
+ * when unlimited.
+ */
 export function realtimeLimits(pid: number): readonly bigint[] {
   const line = /^Max realtime timeout\s+(\S+)\s+(\S+)/m.exec(readProc(`${pid}/limits`));
   return line ? [line[1]!, line[2]!].filter((limit) => /^\d+$/.test(limit)).map(BigInt) : [];
@@ -57,7 +61,9 @@ function numbersIn(text: string): number[] {
   return text === "" ? [] : text.trim().split(/\s+/).filter(Boolean).map(Number);
 }
 
-/** The text of a file below /proc; empty when the process is gone meanwhile or is not ours to see. */
+/**
+ * The text of a file below /proc; empty when the process is gone meanwhile or is not ours to see.
+ */
 function readProc(path: string): string {
   try {
     return readFileSync(`/proc/${path}`, "latin1");

@@ -1,10 +1,14 @@
-// Everything a command started, however it tried to get away: forked twice, in its own session, deaf to SIGTERM.
-// It must never signal a process it cannot tie to the command: by descent, or by the tag all its children inherit.
+// Everything a command started, however it tried to get away: forked twice, in its own session,
+// deaf to SIGTERM.
+// It must never signal a process it cannot tie to the command: by descent, or by the tag all its
+// children inherit.
 // Next: process_table.ts reads the kernel's tables; run.ts ends a tree when a call ends.
 //
-// Orphans become children of this process (PR_SET_CHILD_SUBREAPER) instead of init's. Whose they are is told by a tag: a
-// realtime CPU limit, different for each command and far too large to bind, which children inherit and cannot raise.
-// What escapes: a process that lowers both limits itself (or, as root, raises them) and then loses its parents.
+// Orphans become children of this process (PR_SET_CHILD_SUBREAPER) instead of init's. Whose they
+// are is told by a tag: a realtime CPU limit, different for each command and far too large to bind,
+// which children inherit and cannot raise.
+// What escapes: a process that lowers both limits itself (or, as root, raises them) and then loses
+// its parents.
 
 import type { Clock } from "../../clock.ts";
 import { libc } from "./libc.ts";
@@ -36,7 +40,9 @@ export class ProcessTree<Child extends { readonly pid: number }> implements Disp
   readonly child: Child;
   readonly #tag: bigint;
 
-  /** Starts the first process, which `spawn` must make the leader of a session and group of its own. */
+  /**
+   * Starts the first process, which `spawn` must make the leader of a session and group of its own.
+   */
   constructor(spawn: () => Child) {
     this.#tag = nextTag();
     this.child = spawnTagged(spawn, this.#tag);
@@ -44,7 +50,9 @@ export class ProcessTree<Child extends { readonly pid: number }> implements Disp
     trees.add(this);
   }
 
-  /** Says that the first process has ended and was reaped: its id may mean another one from now on. */
+  /**
+   * Says that the first process has ended and was reaped: its id may mean another one from now on.
+   */
   exited(): void {
     roots.delete(this.child.pid);
   }
@@ -59,7 +67,9 @@ export class ProcessTree<Child extends { readonly pid: number }> implements Disp
     return this.#members().length > 0;
   }
 
-  /** Kills everything: SIGTERM, then SIGKILL for what is left after a while. May be called twice. */
+  /**
+   * Kills everything: SIGTERM, then SIGKILL for what is left after a while. May be called twice.
+   */
   async kill(clock: Clock, termGraceMs = TERM_GRACE_MS): Promise<void> {
     const startMs = clock.monotonicMs();
     this.signal("SIGTERM");
@@ -74,7 +84,8 @@ export class ProcessTree<Child extends { readonly pid: number }> implements Disp
   /** Sends a signal to all that live now; returns how many there were. */
   signal(signal: NodeJS.Signals): number {
     const members = this.#members();
-    // The group first, in one step; a descent takes several, in which a process could fork away from under it.
+    // The group first, in one step; a descent takes several, in which a process could fork away
+    // from under it.
     if (roots.has(this.child.pid)) trySignal(-this.child.pid, signal);
     for (const pid of members) trySignal(pid, signal);
     return members.length;
@@ -120,7 +131,10 @@ export function reapOrphans(): void {
   if (firstTag !== undefined) adopted([process.pid]);
 }
 
-/** Children of this process that it did not start, as their tags tell; dead ones are reaped and left out. */
+/**
+ * Children of this process that it did not start, as their tags tell; dead ones are reaped and left
+ * out.
+ */
 function adopted(
   threads: readonly number[],
 ): { readonly pid: number; readonly tags: readonly bigint[] }[] {
@@ -136,8 +150,9 @@ function adopted(
 }
 
 /**
- * The child is born with the tag, for this process wears it while it spawns: what the child forks in its first instant has
- * it too. As a hard limit, which no child can raise again, it is set a moment later.
+ * The child is born with the tag, for this process wears it while it spawns: what the child forks
+ * in its first instant has it too. As a hard limit, which no child can raise again, it is set a
+ * moment later.
  */
 function spawnTagged<Child extends { readonly pid: number }>(spawn: () => Child, tag: bigint) {
   const own = libc().ownRealtimeLimits();
@@ -154,7 +169,8 @@ function spawnTagged<Child extends { readonly pid: number }>(spawn: () => Child,
 function nextTag(): bigint {
   adoptOrphans();
   tagsGiven += 1n;
-  // The random part keeps the tags of a node that runs inside another node's command apart from that node's.
+  // The random part keeps the tags of a node that runs inside another node's command apart from
+  // that node's.
   const noise = BigInt(Math.floor(Math.random() * TAG_STRIDE));
   return (firstTag ?? TAG_BASE) - tagsGiven * BigInt(TAG_STRIDE) - noise;
 }

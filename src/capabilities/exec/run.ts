@@ -1,5 +1,7 @@
-// Runs one command: starts it, passes its output on as it comes, feeds its input, ends it with everything it started.
-// It must never look a command up again, never give it more than three descriptors, and never outlive its caller.
+// Runs one command: starts it, passes its output on as it comes, feeds its input, ends it with
+// everything it started.
+// It must never look a command up again, never give it more than three descriptors, and never
+// outlive its caller.
 // Next: facts.ts says what to execute, pipes.ts moves the bytes, process_tree.ts kills.
 
 import { constants } from "node:os";
@@ -48,8 +50,9 @@ export interface Ending {
 export type Channel = "stdout" | "stderr";
 
 /**
- * Runs a command to its end. Throws the system's error when it cannot be started, the signal's reason when aborted, the
- * caller's error when its stream breaks; in each case nothing of the command is left.
+ * Runs a command to its end. Throws the system's error when it cannot be started, the signal's
+ * reason when aborted, the caller's error when its stream breaks; in each case nothing of the
+ * command is left.
  */
 export async function* run(
   command: Command,
@@ -110,7 +113,8 @@ function spawn(
     cwd: command.folder,
     env: command.environment,
     stdio: [stdin.readEnd, stdout.writeEnd, stderr.writeEnd],
-    // A session and a group of its own: signals reach it and its children, and the daemon's terminal does not.
+    // A session and a group of its own: signals reach it and its children, and the daemon's
+    // terminal does not.
     detached: true,
   });
 }
@@ -137,7 +141,9 @@ type Cause =
   | { readonly kind: "output_limit" }
   | { readonly kind: "abort"; readonly reason: unknown };
 
-/** Watches over one command: ends it in time, or when its caller goes, and leaves nothing behind. */
+/**
+ * Watches over one command: ends it in time, or when its caller goes, and leaves nothing behind.
+ */
 class Supervisor implements AsyncDisposable {
   /** Why the command was ended; `undefined` while it was not. The first cause counts. */
   cause: Cause | undefined;
@@ -188,7 +194,9 @@ class Supervisor implements AsyncDisposable {
     }
   }
 
-  /** Left without an ending, because whoever reads the output went away: nothing may go on unseen. */
+  /**
+   * Left without an ending, because whoever reads the output went away: nothing may go on unseen.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isFinished) return;
     this.end({ kind: "abort", reason: undefined });

@@ -29,7 +29,9 @@ const VirtualPath = z
   .regex(/^\/[^\0]*$/, "a virtual path, starting with /");
 const Seconds = z.number().positive().max(TIMEOUT_SECS_MAX);
 
-/** The section `policy.exec` of the configuration. Without it, or without roots, nothing may be run. */
+/**
+ * The section `policy.exec` of the configuration. Without it, or without roots, nothing may be run.
+ */
 export const settings = z.strictObject({
   roots: z
     .array(VirtualPath)

@@ -1,8 +1,12 @@
-// What a shell makes of words: quoting, its built-in commands, and which words of a text might be commands.
+// What a shell makes of words: quoting, its built-in commands, and which words of a text might be
+// commands.
 // It must never try to parse the shell's language: where it matters, the answer is "cannot know".
 // Next: facts.ts decides when a shell is needed; policy.ts scans texts for denied commands.
 
-/** Commands of POSIX that only a shell can do; several words that begin with one go through the shell. */
+/**
+ * Commands of POSIX that only a shell can do; several words that begin with one go through the
+ * shell.
+ */
 const BUILTINS = new Set([
   ...[".", ":", "alias", "bg", "break", "cd", "command", "continue", "eval", "exec", "exit"],
   ...["export", "fc", "fg", "getopts", "hash", "jobs", "read", "readonly", "return", "set"],
@@ -19,7 +23,10 @@ export function quoteWords(words: readonly string[]): string {
   return words.map(quoteWord).join(" ");
 }
 
-/** Everything in a shell text that might be the name of a command: split at blanks, operators and quotes. */
+/**
+ * Everything in a shell text that might be the name of a command: split at blanks, operators and
+ * quotes.
+ */
 export function wordsOfText(text: string): readonly string[] {
   return text.split(/[\s;&|()<>{}`"'$!=]+/).filter((word) => word !== "");
 }

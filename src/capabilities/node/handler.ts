@@ -37,7 +37,8 @@ export const handlers: Handlers<typeof operations, "peers"> = {
     return { ...joined, roles: [...joined.roles] };
   },
   async redeem({ proof, name, endpoint }, call) {
-    // The key comes from the signature over this call: what the caller says about itself is only a wish for a name.
+    // The key comes from the signature over this call: what the caller says about itself is only a
+    // wish for a name.
     const redeemed = await call.services.peers.redeem(proof, {
       key: call.principal.id,
       name,

@@ -1,4 +1,5 @@
-// What `node` can do, as data: which nodes there are, are they reachable, how two machines come to know each other.
+// What `node` can do, as data: which nodes there are, are they reachable, how two machines come to
+// know each other.
 // It must never return a secret, except the one-time code whose purpose is to be handed over.
 // Next: handler.ts asks services.peers; node/ in the source root implements it.
 

@@ -1,4 +1,5 @@
-// What `policy` can do, as data: show the rules in force, ask them, and run tables of expected verdicts.
+// What `policy` can do, as data: show the rules in force, ask them, and run tables of expected
+// verdicts.
 // It must never change policy; its source is the configuration file.
 // Next: handler.ts asks services.policy; policy/ in the source root decides.
 
@@ -87,6 +88,18 @@ export const operations = {
       operation: z.string(),
       decision: DecisionSchema,
     }),
+    errors: {
+      principal_unknown: {
+        kind: "not_found",
+        message: "Policy knows no principal of this name",
+        hint: "`operon policy show` lists the principals",
+      },
+      operation_unknown: {
+        kind: "not_found",
+        message: "This node has no such operation",
+        hint: "`operon capability list --all` lists the operations",
+      },
+    },
     resource: () => "policy:*",
     cli: {
       node: "argument",
@@ -104,8 +117,9 @@ export const operations = {
     },
     examples: [
       {
-        name: "explains what a stranger may do",
+        name: "reports a principal that policy does not know",
         input: { principal: "nobody-knows-me", operation: "node.list", input: {} },
+        error: "principal_unknown",
         command: "policy explain local --principal nobody-knows-me node.list",
       },
     ],
