@@ -85,7 +85,8 @@ class Ongoing implements OngoingCall {
     const call = await this.#sent;
     this.#call = call;
     if (this.#cancelled) call.cancel();
-    const pumping = this.#pump(options.outgoing, call);
+    // Not awaited: an answer may come while the source (a terminal, say) still has nothing to give.
+    void this.#pump(options.outgoing, call);
     // Chunks nobody asked for are discarded, once the caller had a turn to ask.
     setImmediate(() => {
       if (!this.#isReading) call.stream.incoming.discard();
@@ -96,7 +97,6 @@ class Ongoing implements OngoingCall {
     } catch (error) {
       throw this.#cancelled ?? error;
     }
-    await pumping;
     const response = decodeResponse(bytes);
     const receipt = response.receipt
       ? { node: this.#node() ?? "", ...response.receipt }
