@@ -26,7 +26,8 @@ export interface ConfigFinding {
 export interface FileReport {
   readonly what: "home" | "key" | "configuration" | "known nodes" | "audit" | "secrets";
   readonly path: string;
-  readonly state: "ok" | "missing" | "wrong";
+  /** `absent`: not there yet, and need not be. */
+  readonly state: "ok" | "absent" | "missing" | "wrong";
   /** `0600` */
   readonly mode?: string;
 }
@@ -64,7 +65,7 @@ export function checkDisk(
   ) => {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     const seen = { what, path, ...(stat && { mode: modeOf(stat) }) };
-    if (!stat && optional) return files.push({ ...seen, state: "missing" });
+    if (!stat && optional) return files.push({ ...seen, state: "absent" });
     try {
       test();
       files.push({ ...seen, state: "ok" });

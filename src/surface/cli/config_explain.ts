@@ -49,10 +49,13 @@ export function renderReport(report: ConfigReport): string {
   return `${text.map((line) => escapeText(line)).join("\n")}\n`;
 }
 
+const CELL_WIDTHS = [32, 16, 6];
+
 function row(...cells: readonly string[]): string {
   return cells
-    .map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(index === 0 ? 32 : 8)))
-    .join(" ");
+    .map((cell, index) => cell.padEnd(CELL_WIDTHS[index] ?? 0))
+    .join(" ")
+    .trimEnd();
 }
 
 function mountLine(mount: ConfigReport["mounts"][number]): string {
