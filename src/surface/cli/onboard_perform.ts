@@ -128,10 +128,10 @@ function opened({ listen, workspace, nodeId }: OnboardPlan): string[] {
   ];
 }
 
+/** `root`, `alice`, or `number 1000` where the system does not say. */
 function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `number ${process.getuid?.() ?? "?"}`;
-  }
+  const id = process.getuid?.();
+  if (id === 0) return "root";
+  const { username } = userInfo();
+  return username === "" || username === "unknown" ? `number ${id ?? "?"}` : username;
 }
