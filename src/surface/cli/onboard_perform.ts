@@ -128,10 +128,15 @@ function opened({ listen, workspace, nodeId }: OnboardPlan): string[] {
   ];
 }
 
-/** `root`, `alice`, or `number 1000` where the system does not say. */
+/** `root`, `alice`, or `number 1000` where the system knows no name. */
 function userName(): string {
   const id = process.getuid?.();
   if (id === 0) return "root";
-  const { username } = userInfo();
-  return username === "" || username === "unknown" ? `number ${id ?? "?"}` : username;
+  try {
+    const { username } = userInfo();
+    if (username !== "" && username !== "unknown") return username;
+  } catch {
+    // A container may run as a user without a line in the password file.
+  }
+  return `number ${id ?? "?"}`;
 }
