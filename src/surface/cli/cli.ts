@@ -1,18 +1,15 @@
 // The command line: finds the command, runs it, and ends in an exit code.
 // It must never name a capability: commands come from descriptions and hand-written verbs.
-// Next: command_line.ts reads argv, run_operation.ts makes calls, help.ts explains, failure.ts reports.
+// Next: command_line.ts reads argv, run_operation.ts makes calls, run_verb.ts runs the rest, help.ts explains.
 
-import type { View } from "../../contract/operation.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import type { CliContext, Running } from "./context.ts";
-import { escapeText } from "./escape.ts";
 import { reportFailure } from "./failure.ts";
-import { type Command, type CommandNode, grammar } from "./grammar.ts";
+import { type CommandNode, grammar } from "./grammar.ts";
 import { helpDocument, helpText } from "./help.ts";
-import { planCall, verbInput } from "./input.ts";
-import { renderOutput } from "./render.ts";
 import { runOperation } from "./run_operation.ts";
-import type { GlobalFlags, VerbContext } from "./verb.ts";
+import { runVerb } from "./run_verb.ts";
+import type { GlobalFlags } from "./verb.ts";
 
 export type { CliContext } from "./context.ts";
 
@@ -34,10 +31,8 @@ async function run(line: CommandLine, running: Running): Promise<number> {
   const { command } = line.node;
   if (globals.version) return printVersion(running);
   if (line.isHelp || globals.help || !command) return printHelp(line.node, running);
-  if (command.kind === "operation") {
-    return runOperation(command.operation, await planCall(command, line), running);
-  }
-  return command.verb.run(verbInput(command, line), verbContext(command, running));
+  if (command.kind === "operation") return runOperation(command, line, running);
+  return runVerb(command, line, running);
 }
 
 async function printVersion({ context, globals }: Running): Promise<number> {
@@ -52,29 +47,6 @@ async function printHelp(node: CommandNode, { context, globals }: Running): Prom
   const text = globals.json ? `${JSON.stringify(helpDocument(node))}\n` : helpText(node);
   await context.stdio.stdout.write(text);
   return 0;
-}
-
-function verbContext(_command: Command, running: Running): VerbContext {
-  const { context, globals } = running;
-  const { stdout, stderr } = context.stdio;
-  return {
-    globals,
-    stdio: context.stdio,
-    env: context.env,
-    clock: context.clock,
-    version: context.version,
-    signal: context.signal,
-    describe: () => context.describe(),
-    connect: () => context.connect(globals),
-    async show(result: unknown, view?: View) {
-      if (globals.json) return stdout.write(`${JSON.stringify(result)}\n`);
-      const columns = stdout.isTty ? stdout.columns : Number.POSITIVE_INFINITY;
-      await stdout.write(renderOutput(result, view, { columns, hasHeading: !globals.quiet }));
-    },
-    async note(text: string) {
-      if (!globals.quiet) await stderr.write(`${escapeText(text)}\n`);
-    },
-  };
 }
 
 function isVersionOnly(argv: readonly string[]): boolean {

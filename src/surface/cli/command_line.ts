@@ -106,9 +106,8 @@ function assertNotRepeated(
 }
 
 function globalFlags(values: ReadonlyMap<string, string>): GlobalFlags {
-  const isOn = (name: string, otherwise = false) => {
-    const value = values.get(name);
-    if (value === undefined) return otherwise;
+  const isOn = (name: string) => {
+    const value = values.get(name) ?? "false";
     if (value === "true" || value === "false") return value === "true";
     throw usageError("value_invalid", `--${name} takes no value but true or false`);
   };
@@ -117,7 +116,7 @@ function globalFlags(values: ReadonlyMap<string, string>): GlobalFlags {
     quiet: isOn("quiet"),
     verbose: isOn("verbose"),
     yes: isOn("yes"),
-    color: isOn("color", true),
+    color: !isOn("no-color"),
     help: isOn("help"),
     version: isOn("version"),
     config: values.get("config"),

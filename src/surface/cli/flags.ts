@@ -26,7 +26,7 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "quiet", short: "q", kind: "boolean", summary: "Print the result and nothing else" },
   { name: "verbose", short: "v", kind: "boolean", summary: "Also print decisions and causes" },
   { name: "yes", short: "y", kind: "boolean", summary: "Do not ask before something is removed" },
-  { name: "color", kind: "boolean", default: true, summary: "Colours on a terminal" },
+  { name: "no-color", kind: "boolean", summary: "No colours, as when NO_COLOR is set" },
   { name: "timeout-secs", kind: "number", value: "SECS", summary: "Give up after this long" },
   { name: "config", kind: "string", value: "FILE", summary: "Configuration to use" },
   { name: "home", kind: "string", value: "DIR", summary: "Home to use instead of ~/.operon" },

@@ -155,7 +155,7 @@ function flagRow(flag: Flag): readonly [string, string] {
   ];
   const note = notes.length > 0 ? ` (${notes.join("; ")})` : "";
   const lead = flag.short === undefined ? "" : `-${flag.short}, `;
-  const summary = isOnByDefault ? `Turn off: ${flag.summary ?? ""}` : (flag.summary ?? "");
+  const summary = isOnByDefault ? `Turn off: ${flag.summary ?? flag.name}` : (flag.summary ?? "");
   return [`${lead}${name}${value}`, `${summary}${note}`.trimStart()];
 }
 

@@ -5,10 +5,13 @@
 import type { Caller, CallReceipt, OngoingCall } from "../../contract/caller.ts";
 import type { OperationDescription } from "../../contract/description.ts";
 import { OperonError } from "../../error.ts";
+import type { CommandLine } from "./command_line.ts";
 import type { Running } from "./context.ts";
 import { escapeText } from "./escape.ts";
-import type { CallPlan } from "./input.ts";
+import type { Command } from "./grammar.ts";
+import { type CallPlan, planCall } from "./input.ts";
 import { askingOn } from "./question.ts";
+import { type Saving, saveTo } from "./save.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
 
@@ -17,16 +20,20 @@ const CANCEL_GRACE_MS = 2_000;
 
 /** Makes the call and resolves to the exit code. */
 export async function runOperation(
-  operation: OperationDescription,
-  plan: CallPlan,
+  command: Extract<Command, { kind: "operation" }>,
+  line: CommandLine,
   running: Running,
 ): Promise<number> {
   const { context } = running;
+  const { operation } = command;
+  const plan = await planCall(command, line);
   await using source = await openSource(operation, plan, context.stdio);
+  // Opened before the call: what cannot be saved need not be asked for, and a stream nobody reads is discarded.
+  await using saving = plan.save === undefined ? undefined : await saveTo(plan.save);
   if (operation.effect === "destroy") await confirm(operation, plan, running);
   const connecting = context.connect(running.globals);
-  return orCancelled(
-    connecting.then((caller) => callWith(caller, { operation, plan, source, running })),
+  return await orCancelled(
+    connecting.then((caller) => callWith(caller, { operation, plan, source, saving, running })),
     running,
   );
 }
@@ -35,12 +42,13 @@ interface CallParts {
   readonly operation: OperationDescription;
   readonly plan: CallPlan;
   readonly source: Source | undefined;
+  readonly saving: Saving | undefined;
   readonly running: Running;
 }
 
 async function callWith(caller: Caller, parts: CallParts): Promise<number> {
   await using connection = caller;
-  const { operation, plan, source, running } = parts;
+  const { operation, plan, source, saving, running } = parts;
   const { context, globals } = running;
   const call = connection.call(plan.node, operation.id, plan.input, {
     signal: context.signal,
@@ -48,7 +56,7 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
     ...(source === undefined ? {} : { outgoing: source.items }),
   });
   try {
-    const output = await showCall(call, operation, { running, save: plan.save });
+    const output = await showCall(call, operation, { running, saving });
     return exitCodeOf(output, operation);
   } catch (error) {
     call.cancel();

@@ -8,17 +8,17 @@ import type { Running } from "./context.ts";
 import { JsonBytes } from "./json_bytes.ts";
 import { LineWriter } from "./line_writer.ts";
 import { fillTemplate, headingOf, renderOutput, rowOf } from "./render.ts";
-import { saveTo } from "./save.ts";
+import type { Saving } from "./save.ts";
 import { Table } from "./table.ts";
 
 /** Shows a call's stream and output; resolves to the output. */
 export async function showCall(
   call: OngoingCall,
   operation: OperationDescription,
-  { running, save }: { readonly running: Running; readonly save: string | undefined },
+  { running, saving }: { readonly running: Running; readonly saving: Saving | undefined },
 ): Promise<unknown> {
   const { sends } = operation;
-  if (save !== undefined) return saveStream(call, save, running);
+  if (saving) return saveStream(call, saving, running);
   if (sends?.kind === "bytes") return showBytes(call, sends, running);
   if (sends?.kind === "values") return showValues(call, operation, running);
   const output = await call.output;
@@ -84,10 +84,9 @@ async function showBytes(
 
 async function saveStream(
   call: OngoingCall,
-  path: string,
+  file: Saving,
   { context, globals }: Running,
 ): Promise<unknown> {
-  await using file = await saveTo(path);
   for await (const chunk of call.chunks) await file.write(bytesOf(chunk));
   const output = await call.output;
   await file.commit();

@@ -3,7 +3,6 @@
 // Next: cli.ts hands them to commands; render.ts and bytes_output.ts write.
 
 import { constants, fstatSync, openSync } from "node:fs";
-import { isatty } from "node:tty";
 import { OperonError } from "../../error.ts";
 
 /** Where text and bytes go. */
@@ -40,13 +39,17 @@ export function processStdio(): Stdio {
 }
 
 class ProcessOutput implements Output {
-  readonly isTty: boolean;
   readonly #descriptor: 1 | 2;
+  #isTty: boolean | undefined;
   #sink: Bun.FileSink | undefined;
 
   constructor(descriptor: 1 | 2) {
     this.#descriptor = descriptor;
-    this.isTty = isatty(descriptor);
+  }
+
+  get isTty(): boolean {
+    this.#isTty ??= isTerminal(this.#descriptor);
+    return this.#isTty;
   }
 
   get columns(): number {
@@ -97,8 +100,25 @@ function outputError(error: unknown): OperonError {
   });
 }
 
+/** Loading `node:tty` costs half of a start, so it is asked only about what could be a terminal. */
+function isTerminal(descriptor: 0 | 1 | 2): boolean {
+  try {
+    const found = fstatSync(descriptor);
+    const isMemoryDevice = process.platform === "linux" && found.rdev >> 8 === MEMORY_DEVICES;
+    if (!found.isCharacterDevice() || isMemoryDevice) return false;
+  } catch {
+    return false;
+  }
+  return process.getBuiltinModule("node:tty").isatty(descriptor);
+}
+
+/** Linux's major device number of `/dev/null` and its kind. */
+const MEMORY_DEVICES = 1;
+
 class ProcessInput implements Input {
-  readonly isTty = isatty(0);
+  get isTty(): boolean {
+    return isTerminal(0);
+  }
 
   get isPiped(): boolean {
     try {
