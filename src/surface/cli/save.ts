@@ -5,6 +5,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { OperonError } from "../../error.ts";
 import { usageError } from "./usage_error.ts";
 
 /** A file that is being written. Close it with `commit`, or dispose of it to leave everything as it was. */
@@ -98,7 +99,13 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Prom
       offset += (await file.write(bytes, offset, bytes.byteLength - offset)).bytesWritten;
     }
   } catch (error) {
-    throw toUnwritable(path, error);
+    throw new OperonError({
+      code: "cli.output_failed",
+      kind: "data_loss",
+      message: `${JSON.stringify(path)} could not be written (${(error as NodeJS.ErrnoException).code})`,
+      hint: "Check that its disk is not full",
+      cause: error,
+    });
   }
 }
 

@@ -101,10 +101,12 @@ class Scanner implements Scan {
       const letter = word[i]!;
       const flag = this.#find((other) => other.short === letter);
       if (!flag) throw this.#unknownFlag(i === 1 && word.length > 2 ? word : `-${letter}`);
-      if (flag.kind === "boolean") this.#add(flag, "true");
+      const isLast = i === word.length - 1;
+      if (flag.kind === "boolean" && !isLast) this.#add(flag, "true");
+      else if (flag.kind === "boolean") this.#take(flag, undefined);
       else {
         const attached = word.slice(i + 1).replace(/^=/, "");
-        this.#take(flag, word.length > i + 1 ? attached : undefined);
+        this.#take(flag, isLast ? undefined : attached);
         return;
       }
     }

@@ -1,5 +1,5 @@
 // What a call answers, as it comes: to standard output, to a local file, as text or as JSON.
-// It must never run ahead of its reader, nor print anything after the call failed.
+// It must never run ahead of its reader, nor take a stream that broke off for a whole one.
 // Next: render.ts lays text out, json_bytes.ts and line_writer.ts are the ways to the reader.
 
 import type { Chunk, OngoingCall } from "../../contract/caller.ts";
@@ -55,11 +55,15 @@ async function showValues(
     if (view?.kind === "line") return `${fillTemplate(view.template, value)}\n`;
     return view?.kind === "none" ? "" : `${renderOutput(value, view, layout)}\n`;
   };
-  for await (const chunk of call.chunks) {
-    if (chunk.kind === "value") await writer.write(text(chunk.value));
+  try {
+    for await (const chunk of call.chunks) {
+      if (chunk.kind === "value") await writer.write(text(chunk.value));
+    }
+  } finally {
+    // What came before a failure is shown all the same.
+    await writer.write(table.end());
+    await writer.end();
   }
-  await writer.write(table.end());
-  await writer.end();
   return call.output;
 }
 
@@ -71,12 +75,15 @@ async function showBytes(
 ): Promise<unknown> {
   const { stdout, stderr } = context.stdio;
   const json = new JsonBytes(channels);
-  for await (const chunk of call.chunks) {
-    if (chunk.kind !== "bytes") continue;
-    if (globals.json) await stdout.write(json.add(chunk.channel, chunk.bytes));
-    else await (channels[chunk.channel] === "stderr" ? stderr : stdout).write(chunk.bytes);
+  try {
+    for await (const chunk of call.chunks) {
+      if (chunk.kind !== "bytes") continue;
+      if (globals.json) await stdout.write(json.add(chunk.channel, chunk.bytes));
+      else await (channels[chunk.channel] === "stderr" ? stderr : stdout).write(chunk.bytes);
+    }
+  } finally {
+    if (globals.json) await stdout.write(json.end());
   }
-  if (globals.json) await stdout.write(json.end());
   const output = await call.output;
   if (globals.json) await stdout.write(`${JSON.stringify({ output })}\n`);
   return output;

@@ -93,7 +93,7 @@ function outputError(error: unknown): OperonError {
   }
   return new OperonError({
     code: "cli.output_failed",
-    kind: "unavailable",
+    kind: "data_loss",
     message: `The output could not be written (${code || "unknown reason"})`,
     hint: "Check that the disk it goes to is not full",
     cause: error,

@@ -18,7 +18,7 @@ export function parseTarget(word: string): Target {
   if (word.startsWith("/")) return { node: undefined, path: word };
   const [, node, path] = TARGET.exec(word) ?? [];
   if (node === undefined || path === undefined) {
-    const wanted = word.replace(/^(\.?\/)+/, "").replace(/^.*:/, "");
+    const wanted = word.replace(/^.*:/s, "").replace(/^(\.{0,2}\/)+/, "");
     throw usageError(
       "target_invalid",
       `${JSON.stringify(word)} names no node and path`,
