@@ -1,7 +1,7 @@
 // From a fresh clone to the main job: two nodes on this machine, joined by an invitation, a workflow over both, its trace,
 // a refusal with the rule behind it, and both audit logs verified. Everything shown is a command of the real CLI.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,6 +37,7 @@ async function main() {
   const ports = { a: await freePort(), b: await freePort() };
   for (const name of ["a", "b"]) {
     run(name, ["onboard", "--yes", "--role", "both", "--output-dir", homes[name], "--node-id", name, "--workspace", join(folder, `workspace-${name}`), "--listen", `127.0.0.1:${ports[name]}`], { isQuiet: true });
+    if (name === "a") addRule();
     await startDaemon(name);
   }
 
@@ -66,6 +67,17 @@ async function main() {
   run("b", ["audit", "list", "a", "--limit", "3", "--allowed", "false"]);
   run("a", ["audit", "verify"]);
   run("b", ["audit", "verify"]);
+}
+
+/** What an owner would do in an editor: one more rule for a role. */
+function addRule() {
+  const path = join(homes.a, "config.yaml");
+  const rule = '      - deny: [fs.*]\n        on: ["fs:workspace/secrets/**"]\n';
+  const text = readFileSync(path, "utf8");
+  const changed = text.replace("    operator:\n", `    operator:\n${rule}`);
+  if (changed === text) throw new Error("the configuration has no role operator");
+  writeFileSync(path, changed);
+  console.log(`a$ $EDITOR ${shorten(path)}   # under roles: operator:\n${rule.trimEnd()}`);
 }
 
 function say(text) {
