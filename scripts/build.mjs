@@ -1,22 +1,45 @@
 // Builds dist/operon, one self-contained executable, and the link dist/operond. Skips when no source changed; --force builds anyway.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root, setup } from "./setup.mjs";
 
-export const executable = join(root, "dist", process.platform === "win32" ? "operon.exe" : "operon");
+export const executable = join(
+  root,
+  "dist",
+  process.platform === "win32" ? "operon.exe" : "operon",
+);
 
 /** Builds when needed; returns the executable's path. */
 export function build({ force = false } = {}) {
   const bun = setup();
   const key = sourceKey();
   const keyPath = join(root, "dist", ".build-key");
-  if (!force && existsSync(executable) && existsSync(keyPath) && readFileSync(keyPath, "utf8") === key) return executable;
+  if (
+    !force &&
+    existsSync(executable) &&
+    existsSync(keyPath) &&
+    readFileSync(keyPath, "utf8") === key
+  )
+    return executable;
   console.log("Building dist/operon ...");
   mkdirSync(join(root, "dist"), { recursive: true });
-  const manifest = execFileSync(bun, [join(root, "scripts", "manifest.ts")], { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  const manifest = execFileSync(bun, [join(root, "scripts", "manifest.ts")], {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
   execFileSync(
     bun,
     [
@@ -56,8 +79,19 @@ function linkDaemonName() {
 
 function sourceKey() {
   const hash = createHash("sha256");
-  const files = ["package.json", "package-lock.json", "scripts/build.mjs", "scripts/manifest.ts", ...walk("src")].sort();
-  for (const file of files) hash.update(file).update("\0").update(readFileSync(join(root, file))).update("\0");
+  const files = [
+    "package.json",
+    "package-lock.json",
+    "scripts/build.mjs",
+    "scripts/manifest.ts",
+    ...walk("src"),
+  ].sort();
+  for (const file of files)
+    hash
+      .update(file)
+      .update("\0")
+      .update(readFileSync(join(root, file)))
+      .update("\0");
   return hash.digest("hex");
 }
 
@@ -69,4 +103,5 @@ function walk(folder) {
   });
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) build({ force: process.argv.includes("--force") });
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
+  build({ force: process.argv.includes("--force") });

@@ -11,7 +11,11 @@ const steps = [
   ["Quick tests", bun, ["test", "src", "test/architecture.test.ts"]],
 ];
 for (const [name, command, args] of steps) {
-  const result = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
   if (result.status === 0) {
     console.log(`${name}: ok`);
     continue;

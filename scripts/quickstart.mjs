@@ -36,7 +36,24 @@ async function main() {
   say("Two machines: each has a home with a key of its own, a workspace, and a policy");
   const ports = { a: await freePort(), b: await freePort() };
   for (const name of ["a", "b"]) {
-    run(name, ["onboard", "--yes", "--role", "both", "--output-dir", homes[name], "--node-id", name, "--workspace", join(folder, `workspace-${name}`), "--listen", `127.0.0.1:${ports[name]}`], { isQuiet: true });
+    run(
+      name,
+      [
+        "onboard",
+        "--yes",
+        "--role",
+        "both",
+        "--output-dir",
+        homes[name],
+        "--node-id",
+        name,
+        "--workspace",
+        join(folder, `workspace-${name}`),
+        "--listen",
+        `127.0.0.1:${ports[name]}`,
+      ],
+      { isQuiet: true },
+    );
     if (name === "a") addRule();
     await startDaemon(name);
   }
@@ -47,7 +64,9 @@ async function main() {
   run("b", ["node", "list"]);
   run("b", ["node", "ping", "a"]);
 
-  say("A workflow on the second: write a file on a, read it, run a real command on b that uses it, bring the result to a");
+  say(
+    "A workflow on the second: write a file on a, read it, run a real command on b that uses it, bring the result to a",
+  );
   const workflow = join(folder, "workflow.yaml");
   writeFileSync(workflow, WORKFLOW);
   console.log(indent(WORKFLOW));
@@ -87,21 +106,34 @@ function say(text) {
 /** Runs a command as a user of one of the machines would; returns what it printed. */
 function run(name, args, { shown = args, expects = 0, isQuiet = false, hides } = {}) {
   console.log(`${name}$ operon ${shown.map((arg) => shorten(quote(arg))).join(" ")}`);
-  const result = spawnSync(operon, args, { env: environment(name), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 30_000 });
+  const result = spawnSync(operon, args, {
+    env: environment(name),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 30_000,
+  });
   const output = `${result.stdout}${result.stderr}`;
   if (hides) console.log(indent(`{"${hides}":"operon1-…"}`));
   else if (!isQuiet && output.trim() !== "") console.log(indent(shorten(output.trimEnd())));
   if (result.status === expects) return result.stdout;
-  throw new Error(`operon ${shown.join(" ")} ended with ${result.status ?? result.signal}, not ${expects}\n${output}`);
+  throw new Error(
+    `operon ${shown.join(" ")} ended with ${result.status ?? result.signal}, not ${expects}\n${output}`,
+  );
 }
 
 async function startDaemon(name) {
   console.log(`${name}$ operon daemon start &`);
-  const daemon = spawn(operon, ["daemon", "start"], { env: environment(name), stdio: ["ignore", "pipe", "pipe"] });
+  const daemon = spawn(operon, ["daemon", "start"], {
+    env: environment(name),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   daemons.push(daemon);
   let output = "";
   await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the daemon of ${name} did not start in 10 s\n${output}`)), 10_000);
+    const timer = setTimeout(
+      () => reject(new Error(`the daemon of ${name} did not start in 10 s\n${output}`)),
+      10_000,
+    );
     const look = (data) => {
       output += data;
       if (!output.includes("listens on")) return;
@@ -126,7 +158,8 @@ async function stopDaemons() {
       const ended = new Promise((resolve) => daemon.once("exit", resolve));
       if (daemon.exitCode !== null || !daemon.kill("SIGTERM")) return;
       await ended;
-      if (daemon.exitCode !== 0) throw new Error(`a daemon ended with ${daemon.exitCode ?? daemon.signalCode}`);
+      if (daemon.exitCode !== 0)
+        throw new Error(`a daemon ended with ${daemon.exitCode ?? daemon.signalCode}`);
     }),
   );
 }

@@ -16,13 +16,25 @@ export function setup() {
     .update(readFileSync(join(root, "package-lock.json")))
     .update(readFileSync(join(root, "package.json")))
     .digest("hex");
-  const isReady = existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp && existsSync(bun);
+  const isReady =
+    existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp && existsSync(bun);
   if (isReady) return bun;
   console.log("Installing packages ...");
   // Install scripts stay off: npm's own switch differs between versions, and only Bun's is needed, which is run below.
-  execFileSync(npmCommand(), ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
-  if (!runs()) execFileSync(process.execPath, [join(root, "node_modules", "bun", "install.js")], { cwd: join(root, "node_modules", "bun"), stdio: "inherit" });
-  if (!runs()) throw new Error("The pinned Bun does not run on this machine; see node_modules/@oven for the platform packages");
+  execFileSync(npmCommand(), ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
+  if (!runs())
+    execFileSync(process.execPath, [join(root, "node_modules", "bun", "install.js")], {
+      cwd: join(root, "node_modules", "bun"),
+      stdio: "inherit",
+    });
+  if (!runs())
+    throw new Error(
+      "The pinned Bun does not run on this machine; see node_modules/@oven for the platform packages",
+    );
   mkdirSync(dirname(stampPath), { recursive: true });
   writeFileSync(stampPath, stamp);
   return bun;

@@ -6,11 +6,15 @@ import { root, setup } from "./setup.mjs";
 const bun = setup();
 const executable = build();
 const paths = process.argv.slice(2);
-const child = spawn(bun, ["test", "--timeout", "30000", ...(paths.length > 0 ? paths : ["src", "test"])], {
-  cwd: root,
-  env: { ...process.env, OPERON_EXECUTABLE: executable },
-  stdio: ["ignore", "pipe", "pipe"],
-});
+const child = spawn(
+  bun,
+  ["test", "--timeout", "30000", ...(paths.length > 0 ? paths : ["src", "test"])],
+  {
+    cwd: root,
+    env: { ...process.env, OPERON_EXECUTABLE: executable },
+    stdio: ["ignore", "pipe", "pipe"],
+  },
+);
 let tail = "";
 for (const [stream, out] of [
   [child.stdout, process.stdout],

@@ -3,8 +3,8 @@
 // Next: node.ts serves; main.ts starts this and turns signals into an abort.
 
 import type { Clock } from "../clock.ts";
+import { parseListenAddress } from "../config/listen_address.ts";
 import { watchConfig } from "../config/watch.ts";
-import { OperonError } from "../error.ts";
 import { DRAIN_MS } from "../limits.ts";
 import { Listener } from "../wire/listener.ts";
 import { openLocalDoor } from "./local_door.ts";
@@ -40,7 +40,9 @@ export async function runDaemon(
     const watching = new AbortController();
     watchConfig(options.configPath, {
       signal: watching.signal,
-      onChange: () => void node.reload(),
+      onChange: async () => {
+        await node.reload();
+      },
       onError: (error) =>
         notice(
           `The configuration cannot be watched: ${error instanceof Error ? error.message : String(error)}`,
@@ -67,7 +69,7 @@ export async function runDaemon(
 function listen(node: Node, { key, clock }: NodeOptions): Listener | undefined {
   const { daemon } = node.config;
   if (!daemon?.listen) return undefined;
-  const { host, port } = parseListen(daemon.listen);
+  const { host, port } = parseListenAddress(daemon.listen);
   const listener = new Listener({
     host,
     port,
@@ -80,28 +82,6 @@ function listen(node: Node, { key, clock }: NodeOptions): Listener | undefined {
   });
   node.endpoint ??= `ws://${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
   return listener;
-}
-
-/** @throws OperonError `config.listen_invalid` */
-export function parseListen(text: string): { host: string; port: number } {
-  const url = URL.canParse(`http://${text}`) ? new URL(`http://${text}`) : undefined;
-  const port = Number(text.slice(text.lastIndexOf(":") + 1));
-  if (
-    url &&
-    url.pathname === "/" &&
-    url.search === "" &&
-    Number.isInteger(port) &&
-    port >= 0 &&
-    port <= 65535
-  ) {
-    return { host: url.hostname.replace(/^\[|\]$/g, ""), port };
-  }
-  throw new OperonError({
-    code: "config.listen_invalid",
-    kind: "invalid_argument",
-    message: `daemon.listen is "${text}", which is not an address and a port`,
-    hint: 'Write HOST:PORT, for example "127.0.0.1:7789"',
-  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
