@@ -14,7 +14,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock } from "../../../test/clock.ts";
 import { OperonError } from "../../error.ts";
-import { BOX, box } from "./cli.fixture.ts";
+import { BOX } from "./box.fixture.ts";
+import { box } from "./cli.fixture.ts";
 import type { HandWrittenVerb } from "./verb.ts";
 
 const refusal = {
@@ -464,7 +465,7 @@ describe("asking before something is destroyed", () => {
   });
   test("the question names what and where, and cannot steer the terminal", async () => {
     const { stderr } = await burn("n\n");
-    expect(stderr).toContain("Burn a box /x\\x1b, on gpu? [y/N] ");
+    expect(stderr).toContain("Burn a box: /x\\x1b on gpu? [y/N] ");
   });
   test("--yes does not ask, and neither does a script", async () => {
     expect((await burn(undefined, "--yes")).calls.length).toBe(1);

@@ -191,7 +191,7 @@ function streamFlags(
       target: { kind: "argv" },
     });
   }
-  if (cli.node === "optional") {
+  if (cli.node === "optional" && cli.args) {
     add({
       name: "node",
       kind: "string",

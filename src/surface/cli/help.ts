@@ -5,11 +5,11 @@
 import type { OperationDescription } from "../../contract/description.ts";
 import { argumentsOf, type CommandArgument, flagsOf, GLOBAL_FLAGS } from "./flags.ts";
 import { type Command, type CommandNode, visibleChildren } from "./grammar.ts";
-import { valueName } from "./scan.ts";
+import { isTristate, valueName } from "./scan.ts";
 import type { Flag } from "./verb.ts";
 
 const WRAP_COLUMNS = 96;
-const NAME_COLUMNS_MAX = 34;
+const NAME_COLUMNS_MAX = 30;
 
 /** Help for a word of the tree: the overview, a group, or a command. */
 export function helpText(node: CommandNode): string {
@@ -57,6 +57,7 @@ export function usageLine(command: Command): string {
   ].join(" ");
 }
 
+/** `NODE:/PATH`, `[LIMIT]`, `NAMES...` */
 function argumentName({ name, optional, variadic }: CommandArgument): string {
   const shown = `${name.toUpperCase()}${variadic ? "..." : ""}`;
   return optional ? `[${shown}]` : shown;
@@ -132,7 +133,9 @@ function operationSections(operation: OperationDescription): string[][] {
   const errors = Object.entries(operation.errors).map(
     ([name, { message }]) => [`${operation.capability}.${name}`, message] as const,
   );
-  const lines = operation.examples.flatMap(({ command }) => command ?? []);
+  const written = operation.examples.filter(({ command }) => command !== undefined);
+  const working = written.filter(({ error }) => error === undefined);
+  const lines = (working.length > 0 ? working : written).map(({ command }) => command!);
   return [
     [`Effect: ${operation.effect}`],
     ...section("May fail with:", errors),
@@ -147,7 +150,8 @@ function section(title: string, lines: readonly (readonly [string, string])[]): 
 function flagRow(flag: Flag): readonly [string, string] {
   const isOnByDefault = flag.kind === "boolean" && flag.default === true;
   const name = isOnByDefault ? `--no-${flag.name}` : `--${flag.name}`;
-  const value = flag.kind === "boolean" ? "" : ` ${valueName(flag)}`;
+  const value = isTristate(flag) ? " true|false" : ` ${valueName(flag)}`;
+  const shownValue = flag.kind === "boolean" && !isTristate(flag) ? "" : value;
   const notes = [
     ...(flag.required ? ["required"] : []),
     ...(flag.kind === "list" || flag.kind === "map" ? ["may be repeated"] : []),
@@ -156,7 +160,7 @@ function flagRow(flag: Flag): readonly [string, string] {
   const note = notes.length > 0 ? ` (${notes.join("; ")})` : "";
   const lead = flag.short === undefined ? "" : `-${flag.short}, `;
   const summary = isOnByDefault ? `Turn off: ${flag.summary ?? flag.name}` : (flag.summary ?? "");
-  return [`${lead}${name}${value}`, `${summary}${note}`.trimStart()];
+  return [`${lead}${name}${shownValue}`, `${summary}${note}`.trimStart()];
 }
 
 function isWorthShowing(flag: Flag): boolean {
@@ -189,7 +193,8 @@ function names(node: CommandNode): string {
 }
 
 function rows(lines: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(NAME_COLUMNS_MAX, Math.max(0, ...lines.map(([name]) => name.length)));
+  const short = lines.map(([name]) => name.length).filter((length) => length <= NAME_COLUMNS_MAX);
+  const width = Math.max(0, ...short);
   return lines.flatMap(([name, text]) => {
     const [first = "", ...others] = wrap(text, WRAP_COLUMNS - width - 4);
     const indent = " ".repeat(width + 4);

@@ -173,7 +173,11 @@ function assign(
   });
   const missing = declared.find(({ optional }, index) => !optional && taken[index]!.length === 0);
   if (missing) {
-    throw usageError("argument_missing", `${missing.name} is missing`, usage(command));
+    throw usageError(
+      "argument_missing",
+      `${missing.name.toUpperCase()} is missing`,
+      usage(command),
+    );
   }
   if (position < words.length) {
     throw usageError(
@@ -193,7 +197,7 @@ function takeRest(
   const shape = command.operation.cli.rest!;
   const [first, ...others] = rest ?? [];
   if (first === undefined) {
-    throw usageError("argument_missing", "Nothing is given after --", usage(command));
+    throw usageError("argument_missing", "The words after -- are missing", usage(command));
   }
   if (others.length === 0 && !draft.isArgv) draft.input[shape.shell] = first;
   else draft.input[shape.argv] = [first, ...others];

@@ -48,6 +48,10 @@ describe("JsonBytes", () => {
     expect(json.end()).toBe('{"base64":"4oI="}\n');
     expect(json.end()).toBe("");
   });
+  test("a byte that begins no character is not waited on", () => {
+    const json = new JsonBytes([]);
+    expect(json.add(0, new Uint8Array([0xff, 0xfe]))).toBe('{"base64":"//4="}\n');
+  });
   test("a byte order mark is kept", () => {
     const json = new JsonBytes([]);
     expect(joined(json.add(0, Buffer.from("\ufeffx"))).get(undefined)?.length).toBe(4);

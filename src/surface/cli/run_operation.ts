@@ -100,10 +100,8 @@ async function confirm(
   const { stdin, stderr } = context.stdio;
   if (globals.yes || !stdin.isTty || !stderr.isTty) return;
   const details = Object.values(plan.input).filter((value) => typeof value === "string");
-  const what = [operation.summary, ...details].map((text) => escapeText(text)).join(" ");
-  const answer = await askingOn(context.stdio).question(
-    `${what}, on ${escapeText(plan.node)}? [y/N] `,
-  );
+  const what = [...details, "on", plan.node].map((text) => escapeText(text)).join(" ");
+  const answer = await askingOn(context.stdio).question(`${operation.summary}: ${what}? [y/N] `);
   if (/^y(es)?$/i.test(answer ?? "")) return;
   throw new OperonError({
     code: "cli.declined",

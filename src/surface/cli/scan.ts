@@ -116,7 +116,7 @@ class Scanner implements Scan {
     if (attached !== undefined) return this.#add(flag, attached);
     const next = this.#argv[this.#position];
     if (flag.kind === "boolean") {
-      // A flag that can be absent, true or false takes the word: `--allowed false`.
+      // `--allowed false`; a flag that is off unless given takes no word.
       const isTaken = isTristate(flag) && (next === "true" || next === "false");
       if (isTaken) this.#position++;
       return this.#add(flag, isTaken ? next : "true");
@@ -177,9 +177,10 @@ export function valueName(flag: Flag): string {
   }
 }
 
-function isTristate(flag: Flag): boolean {
+/** Whether a boolean flag can be absent, true or false, each with a meaning of its own. */
+export function isTristate(flag: Flag): boolean {
   const { target } = flag as Partial<CommandFlag>;
-  return target?.kind === "field" && flag.default === undefined;
+  return flag.kind === "boolean" && target?.kind === "field" && flag.default === undefined;
 }
 
 function unknownCommand(node: CommandNode, word: string) {
