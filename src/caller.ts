@@ -39,44 +39,44 @@ export async function openCaller(options: CallerOptions): Promise<Caller> {
 /** Without a daemon: dials other nodes itself, and becomes a node for calls to the own one. */
 class DirectCaller implements Caller {
   readonly #options: CallerOptions;
-  #node: Promise<Caller> | undefined;
+  #opening: Promise<Caller> | undefined;
 
   constructor(options: CallerOptions) {
     this.#options = options;
   }
 
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
-    const opening = this.#open();
-    return deferredCall(opening.then((caller) => caller.call(node, operation, input, options)));
+    this.#opening ??= openNode(this.#options);
+    return deferredCall(
+      this.#opening.then((caller) => caller.call(node, operation, input, options)),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#node?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    await (await this.#opening?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
+}
 
-  #open(): Promise<Caller> {
-    this.#node ??= this.#openNode();
-    return this.#node;
-  }
-
-  async #openNode(): Promise<Caller> {
-    const [{ Node }, { Registry }, { builtin }, { loadKey }] = await Promise.all([
-      import("./node/node.ts"),
-      import("./contract/registry.ts"),
-      import("./builtin.ts"),
-      import("./identity/keystore.ts"),
-    ]);
-    const { home, configPath, clock, identity, notice } = this.#options;
-    return Node.open({
-      home,
-      configPath,
-      key: identity ?? loadKey(home.key_path),
-      registry: new Registry(Object.values(builtin)),
-      clock,
-      version: VERSION,
-      notice,
-    });
-  }
+async function openNode(options: CallerOptions): Promise<Caller> {
+  const [{ Node }, { Registry }, { builtin }, { loadKey }] = await Promise.all([
+    import("./node/node.ts"),
+    import("./contract/registry.ts"),
+    import("./builtin.ts"),
+    import("./identity/keystore.ts"),
+  ]);
+  const { home, configPath, clock, identity, notice } = options;
+  const node = await Node.open({
+    home,
+    configPath,
+    key: loadKey(home.key_path),
+    registry: new Registry(Object.values(builtin)),
+    clock,
+    version: VERSION,
+    notice,
+  });
+  if (!identity) return node;
+  const { IdentityCaller } = await import("./node/identity_caller.ts");
+  return new IdentityCaller(node, { identity, clock, software: `operon/${VERSION}`, notice });
 }
 
 function deferredCall(opening: Promise<OngoingCall>): OngoingCall {

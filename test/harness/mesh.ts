@@ -27,7 +27,7 @@ export interface TestNodeOptions {
 }
 
 /** A home with a key, a workspace and a configuration. */
-export class TestHome {
+export class TestHome implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "operon-test-"));
   readonly home: Home = homeAt(join(this.folder, "home"));
   readonly workspace = join(this.folder, "workspace");
@@ -64,7 +64,7 @@ ${policy(this.id)}
     writeFileSync(this.home.config_path, text, { mode: 0o600 });
   }
 
-  dispose(): void {
+  [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -170,7 +170,7 @@ export class TestNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    this.test.dispose();
+    this.test[Symbol.dispose]();
   }
 }
 

@@ -58,8 +58,7 @@ function matchCommand(patterns: readonly Pattern[], facts: Facts): CaveatMatch {
   const [program, ...rest] = stringsOf(facts.argv);
   if (program === undefined) return "unknown";
   if (patterns.some((pattern) => surely(pattern, { facts, rest }))) return "holds";
-  const nicknames = [program, ...stringsOf(facts.links)].map((path) => basename(path));
-  const mentioned = mentionedWords(facts, { nicknames, rest });
+  const { nicknames, mentioned } = namesIn(facts, program, rest);
   const perhaps = ([first, ...others]: Pattern) => {
     const name = basename(first!);
     if (nicknames.some((nickname) => matchArgv([name, ...others], [nickname, ...rest])))
@@ -67,6 +66,24 @@ function matchCommand(patterns: readonly Pattern[], facts: Facts): CaveatMatch {
     return mentioned.some((word) => matchProgram(name, word));
   };
   return patterns.some(perhaps) ? "unknown" : "fails";
+}
+
+interface Names {
+  readonly nicknames: readonly string[];
+  readonly mentioned: readonly string[];
+}
+
+/** One decision asks many rules about the same facts: what does not depend on the rule is found once. */
+const namesOfFacts = new WeakMap<Facts, Names>();
+
+function namesIn(facts: Facts, program: string, rest: readonly string[]): Names {
+  let names = namesOfFacts.get(facts);
+  if (!names) {
+    const nicknames = [program, ...stringsOf(facts.links)].map((path) => basename(path));
+    names = { nicknames, mentioned: mentionedWords(facts, { nicknames, rest }) };
+    namesOfFacts.set(facts, names);
+  }
+  return names;
 }
 
 /**
