@@ -73,6 +73,7 @@ async function openNode(options: CallerOptions): Promise<Caller> {
     clock,
     version: VERSION,
     notice,
+    inspectsDamage: true,
   });
   if (!identity) return node;
   const { IdentityCaller } = await import("./node/identity_caller.ts");
@@ -84,13 +85,15 @@ function deferredCall(opening: Promise<OngoingCall>): OngoingCall {
     yield* (await opening).chunks;
     return undefined;
   }
-  const output = opening.then((call) => call.output);
-  output.catch(() => {});
   return {
     get chunks() {
       return chunks();
     },
-    output,
+    get output() {
+      const output = opening.then((call) => call.output);
+      output.catch(() => {});
+      return output;
+    },
     receipt: opening.then(
       (call) => call.receipt,
       () => undefined,

@@ -156,7 +156,9 @@ function streaming(
   return {
     [Symbol.asyncIterator]: () => items(),
     stream: () => toReadable(items()),
-    output: call.output,
+    get output() {
+      return call.output;
+    },
     receipt: call.receipt,
     cancel: () => call.cancel(),
   };

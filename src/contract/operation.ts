@@ -168,6 +168,8 @@ export interface Operation<
    * its own proof. Default: nobody.
    */
   readonly open_to: "nobody" | "invited";
+  /** `unless_broken`: a read that must work when the audit log itself cannot be written, to say why. Default `always`. */
+  readonly audited: "always" | "unless_broken";
 }
 
 /** What {@link operation} takes: an {@link Operation} with its optional parts left out. */
@@ -194,6 +196,7 @@ export interface OperationParts<
   readonly examples?: readonly Example[];
   readonly lifetime?: "bounded" | "unbounded";
   readonly open_to?: "nobody" | "invited";
+  readonly audited?: "always" | "unless_broken";
 }
 
 /** Defines an operation; the types of its schemas and errors are kept for handlers and callers. */
@@ -217,6 +220,7 @@ export function operation<
     examples: parts.examples ?? [],
     lifetime: parts.lifetime ?? "bounded",
     open_to: parts.open_to ?? "nobody",
+    audited: parts.audited ?? "always",
   };
 }
 

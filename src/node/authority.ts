@@ -17,11 +17,17 @@ import type { UsageLedger } from "../policy/usage.ts";
 import { merklePath } from "../wire/merkle.ts";
 import { type Authorized, authorizedCall, type Bound } from "./invoke.ts";
 
+/** The part of an audit log that a node writes with. */
+export type AuditWriter = Pick<
+  AuditLog,
+  "append" | "appendRelaxed" | "flush" | "close" | "failure" | "lastTimeMs"
+>;
+
 /** What deciding needs. */
 export interface AuthorityOptions {
   /** The policy in force; read anew for every decision. */
   readonly policy: () => CompiledPolicy;
-  readonly audit: AuditLog;
+  readonly audit: AuditWriter;
   readonly usage: UsageLedger;
   readonly clock: Clock;
   /** Key id of this node. */
@@ -62,6 +68,8 @@ export class Authority {
     const { decision, usage_keys } = this.#evaluate(bound, bound.accesses, {});
     // In the same tick as the decision, so that two calls cannot both be the last one a rate allows.
     if (decision.verdict === "allow") this.#options.usage.record(usage_keys, { calls: 1 });
+    const { failure } = this.#options.audit;
+    if (failure && bound.registered.operation.audited === "always") throw failure;
     const call = this.#newCallId();
     const record = decidedRecord(bound, decision, call);
     if (decision.verdict !== "allow") {

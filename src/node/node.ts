@@ -16,6 +16,7 @@ import { OperonError, toOperonError } from "../error.ts";
 import type { Home } from "../identity/home.ts";
 import type { KeyPair, PublicKey } from "../identity/key.ts";
 import { KnownNodes } from "../identity/known_nodes.ts";
+import { FRESHNESS_WINDOW_MS } from "../limits.ts";
 import { UsageLedger } from "../policy/usage.ts";
 import { TraceStore } from "../trace/store.ts";
 import { memoryChannels } from "../wire/memory.ts";
@@ -23,7 +24,8 @@ import { PROTOCOL_VERSION } from "../wire/protocol_version.ts";
 import { ReplayGuard } from "../wire/replay.ts";
 import { Session, type VerifiedMessage } from "../wire/session.ts";
 import { AddressBook } from "./address_book.ts";
-import { Authority, Refusal } from "./authority.ts";
+import { type AuditWriter, Authority, Refusal } from "./authority.ts";
+import { brokenAudit } from "./broken_audit.ts";
 import { Connector } from "./connector.ts";
 import { Invites } from "./invites.ts";
 import { bind, type VerifiedRequest } from "./invoke.ts";
@@ -45,13 +47,15 @@ export interface NodeOptions {
   readonly version: string;
   /** Tells a person something: pinned keys, refused reloads, failures no caller may see. */
   readonly notice: (text: string) => void;
+  /** Opens even when the audit log is damaged, so that its own user can find out where; every other call is refused. */
+  readonly inspectsDamage?: boolean;
 }
 
 /** A node without a port: it serves its own callers, and whoever comes in over sessions it opened. */
 export class Node implements Caller {
   readonly connector: Connector;
   readonly addresses: AddressBook;
-  readonly audit: AuditLog;
+  readonly audit: AuditWriter;
   readonly #options: NodeOptions;
   readonly #runner: Runner;
   readonly #authority: Authority;
@@ -67,15 +71,11 @@ export class Node implements Caller {
   /** @throws OperonError `config.*`, `policy.*`, `audit.*`, `node.clock_behind` */
   static async open(options: NodeOptions): Promise<Node> {
     const state = await loadPolicyState(options.configPath, options.registry);
-    const audit = await AuditLog.open(options.home.audit_path, {
-      key: options.key,
-      clock: options.clock,
-      readsMode: state.loaded.config.daemon?.audit?.reads ?? "relaxed",
-    });
+    const audit = await openAudit(options, state);
     return new Node(options, state, audit);
   }
 
-  private constructor(options: NodeOptions, state: PolicyState, audit: AuditLog) {
+  private constructor(options: NodeOptions, state: PolicyState, audit: AuditWriter) {
     this.#options = options;
     this.#state = state;
     this.audit = audit;
@@ -288,7 +288,7 @@ export class Node implements Caller {
 
   #notBeforeMs(): number {
     const { clock } = this.#options;
-    return Math.max(clock.nowMs(), this.audit.lastTimeMs ?? 0);
+    return Math.max(clock.nowMs(), this.audit.lastTimeMs);
   }
 
   #dropRevoked(key: string): void {
@@ -371,6 +371,31 @@ export class Node implements Caller {
       hint: "operon config explain on that machine says what is wrong",
     });
   }
+}
+
+/** @throws OperonError `audit.*`, `node.clock_behind` */
+async function openAudit(options: NodeOptions, state: PolicyState): Promise<AuditWriter> {
+  const { home, key, clock, inspectsDamage } = options;
+  const readsMode = state.loaded.config.daemon?.audit?.reads ?? "relaxed";
+  try {
+    const audit = await AuditLog.open(home.audit_path, { key, clock, readsMode });
+    const behindMs = audit.lastTimeMs - clock.nowMs();
+    if (behindMs <= FRESHNESS_WINDOW_MS) return audit;
+    await audit.close();
+    throw clockBehind(behindMs);
+  } catch (error) {
+    if (!inspectsDamage) throw error;
+    return brokenAudit(toOperonError(error));
+  }
+}
+
+function clockBehind(behindMs: number): OperonError {
+  return new OperonError({
+    code: "node.clock_behind",
+    kind: "failed_precondition",
+    message: `The clock is ${Math.round(behindMs / 1000)} s behind the newest entry of the audit log`,
+    hint: "Set the clock: with it set back, requests that were served before could be served again. If the log's time was wrong, move the audit folder aside",
+  });
 }
 
 function shuttingDown(): OperonError {

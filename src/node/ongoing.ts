@@ -33,13 +33,14 @@ export function ongoingCall(
 }
 
 class Ongoing implements OngoingCall {
-  readonly output: Promise<unknown>;
   readonly receipt: Promise<CallReceipt | undefined>;
+  readonly #output: Promise<unknown>;
   readonly #sent: Promise<SentCall>;
   readonly #node: () => string | undefined;
   #call: SentCall | undefined;
   #cancelled: OperonError | undefined;
   #isReading = false;
+  #isDiscarded = false;
 
   constructor(
     sent: Promise<SentCall> | SentCall,
@@ -53,19 +54,28 @@ class Ongoing implements OngoingCall {
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     const response = this.#run(options).finally(() => signal?.removeEventListener("abort", abort));
-    this.output = response.then(({ output }) => output);
     this.receipt = response.then(
       ({ receipt }) => receipt,
       (error) => (error instanceof RefusedCall ? error.receipt : undefined),
     );
-    this.output = this.output.catch((error) => {
-      throw error instanceof RefusedCall ? error.error : error;
-    });
+    this.#output = response.then(
+      ({ output }) => output,
+      (error) => {
+        throw error instanceof RefusedCall ? error.error : error;
+      },
+    );
     // A caller may look at only one of the two.
-    this.output.catch(() => {});
+    this.#output.catch(() => {});
+  }
+
+  get output(): Promise<unknown> {
+    // Chunks nobody asked for are discarded, once the caller had a turn to ask.
+    if (!this.#isReading) setImmediate(() => this.#discard());
+    return this.#output;
   }
 
   get chunks(): AsyncIterable<Chunk> {
+    if (this.#isDiscarded) throw chunksDiscarded();
     this.#isReading = true;
     return this.#chunks();
   }
@@ -87,10 +97,7 @@ class Ongoing implements OngoingCall {
     if (this.#cancelled) call.cancel();
     // Not awaited: an answer may come while the source (a terminal, say) still has nothing to give.
     void this.#pump(options.outgoing, call);
-    // Chunks nobody asked for are discarded, once the caller had a turn to ask.
-    setImmediate(() => {
-      if (!this.#isReading) call.stream.incoming.discard();
-    });
+    if (this.#isDiscarded) call.stream.incoming.discard();
     let bytes: Uint8Array;
     try {
       bytes = await call.response;
@@ -115,11 +122,17 @@ class Ongoing implements OngoingCall {
     }
   }
 
+  #discard(): void {
+    if (this.#isReading) return;
+    this.#isDiscarded = true;
+    this.#call?.stream.incoming.discard();
+  }
+
   async *#chunks(): AsyncGenerator<Chunk, undefined> {
     const call = await this.#sent;
     for await (const chunk of call.stream.incoming) yield* toChunks(chunk);
     // The stream of a failed call ends early: its reader must not take that for the end of the data.
-    await this.output;
+    await this.#output;
     return undefined;
   }
 }
@@ -216,6 +229,15 @@ function encodeArray(items: readonly Uint8Array[], bytes: number): Uint8Array {
     offset += item.byteLength;
   }
   return payload;
+}
+
+function chunksDiscarded(): OperonError {
+  return new OperonError({
+    code: "node.chunks_discarded",
+    kind: "failed_precondition",
+    message: "The call's stream was given up, because its output was awaited without reading it",
+    hint: "Iterate the chunks first, then await the output",
+  });
 }
 
 function abortReason(signal: AbortSignal | undefined): OperonError {
