@@ -1,0 +1,65 @@
+// Attack 12, as far as names and keys go: what a name says must not move its pin. (Announcements on the network come later.)
+import { expect, test } from "bun:test";
+import { KeyPair } from "../src/identity/key.ts";
+import { KnownNodes } from "../src/identity/known_nodes.ts";
+import { operatorPolicy, TestHome, TestNode } from "./harness/mesh.ts";
+
+test("attack 12: another key behind a known name is refused and explained", async () => {
+  await using impostor = await TestNode.start({ name: "gpu" });
+  using home = new TestHome({ name: "a" });
+  const real = KeyPair.generate();
+  home.configure({
+    name: "a",
+    nodes: ` gpu: { endpoint: "${impostor.endpoint}", key: "${real.publicKey.id}" } `,
+  });
+  await using a = await TestNode.start(home);
+  const refused = await a.call("gpu", "node.info", {});
+  expect(refused.error).toMatchObject({ code: "identity.key_changed", kind: "unauthenticated" });
+  expect(refused.error?.data).toMatchObject({
+    expected: real.publicKey.id,
+    actual: impostor.test.id,
+  });
+  expect(refused.error?.hint).toContain("node forget gpu");
+});
+
+test("attack 12: a key pinned on first use is not silent, and cannot change afterwards", async () => {
+  using home = new TestHome({ name: "a" });
+  const first = await TestNode.start({
+    name: "gpu",
+    policy: (own) => operatorPolicy(own, home.id),
+  });
+  home.configure({ name: "a", nodes: ` gpu: { endpoint: "${first.endpoint}" } ` });
+  const a = await TestNode.start(home);
+  expect((await a.call("gpu", "node.info", {})).error).toBeUndefined();
+  expect(a.notices.join()).toContain(first.test.id);
+  const known = KnownNodes.open(home.home.known_nodes_path);
+  expect(known.find("gpu")?.key).toBe(first.test.id);
+  await a.stop();
+  await first[Symbol.asyncDispose]();
+  await using second = await TestNode.start({
+    name: "gpu",
+    policy: (own) => operatorPolicy(own, home.id),
+  });
+  home.configure({ name: "a", nodes: ` gpu: { endpoint: "${second.endpoint}" } ` });
+  const again = await TestNode.start(home);
+  expect((await again.call("gpu", "node.info", {})).error?.code).toBe("identity.key_changed");
+  await again.stop();
+});
+
+test("attack 12: control bytes and look-alikes are no names", () => {
+  using home = new TestHome({ name: "a" });
+  const known = KnownNodes.open(home.home.known_nodes_path);
+  for (const name of [
+    "gpu\n",
+    "\x1b[31mgpu",
+    "gpu\0",
+    "GPU",
+    "gpü",
+    "../gpu",
+    "",
+    "x".repeat(65),
+    "gpu\u202e",
+  ]) {
+    expect(() => known.pin({ name, key: home.id })).toThrow("cannot be the name");
+  }
+});
