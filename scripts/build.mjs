@@ -4,10 +4,11 @@ import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -15,91 +16,64 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root, setup } from "./setup.mjs";
 
-export const executable = join(
-  root,
-  "dist",
-  process.platform === "win32" ? "operon.exe" : "operon",
-);
+const dist = join(root, "dist");
+const name = process.platform === "win32" ? "operon.exe" : "operon";
+export const executable = join(dist, name);
 
 /** Builds when needed; returns the executable's path. */
 export function build({ force = false } = {}) {
   const bun = setup();
   const key = sourceKey();
-  const keyPath = join(root, "dist", ".build-key");
-  if (
-    !force &&
-    existsSync(executable) &&
-    existsSync(keyPath) &&
-    readFileSync(keyPath, "utf8") === key
-  )
-    return executable;
+  if (!force && isBuilt(key)) return executable;
   console.log("Building dist/operon ...");
-  mkdirSync(join(root, "dist"), { recursive: true });
-  const manifest = execFileSync(bun, [join(root, "scripts", "manifest.ts")], {
-    cwd: root,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  execFileSync(
-    bun,
-    [
-      "build",
-      "--compile",
-      "--minify",
-      "--bytecode",
-      "--format=esm",
-      "--splitting",
-      "--sourcemap=linked",
-      // Without these the executable would run code named by files in the current folder.
-      "--no-compile-autoload-dotenv",
-      "--no-compile-autoload-bunfig",
-      "--compile-autoload-package-json",
-      // The native addon's path on the build machine would be baked in otherwise; the JavaScript path is as fast.
-      "--define",
-      `process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED="true"`,
-      "--define",
-      `OPERON_MANIFEST=${JSON.stringify(manifest.trim())}`,
-      join(root, "src", "main.ts"),
-      "--outfile",
-      executable,
-    ],
-    { cwd: root, stdio: ["ignore", "ignore", "inherit"] },
-  );
-  linkDaemonName();
-  writeFileSync(keyPath, key);
+  mkdirSync(dist, { recursive: true });
+  // Built aside and moved into place: an interrupted build leaves the old one whole, and a running one is not in the way.
+  const folder = mkdtempSync(join(dist, ".build-"));
+  try {
+    const entry = join(root, "src", "main.ts");
+    const outfile = join(folder, name);
+    execFileSync(bun, [join(root, "scripts", "compile.ts"), entry, outfile], {
+      cwd: root,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    renameSync(outfile, executable);
+    if (process.platform !== "win32") {
+      symlinkSync("operon", join(folder, "operond"));
+      renameSync(join(folder, "operond"), join(dist, "operond"));
+    }
+    writeFileSync(keyPath(), key);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
   return executable;
 }
 
-function linkDaemonName() {
-  if (process.platform === "win32") return;
-  const link = join(root, "dist", "operond");
-  rmSync(link, { force: true });
-  symlinkSync("operon", link);
+function isBuilt(key) {
+  return existsSync(executable) && existsSync(keyPath()) && readFileSync(keyPath(), "utf8") === key;
 }
 
+function keyPath() {
+  return join(dist, ".build-key");
+}
+
+/** Changes when anything changes that the executable is made of. */
 function sourceKey() {
   const hash = createHash("sha256");
-  const files = [
-    "package.json",
-    "package-lock.json",
-    "scripts/build.mjs",
-    "scripts/manifest.ts",
-    ...walk("src"),
-  ].sort();
-  for (const file of files)
+  const files = ["package.json", "package-lock.json", "tsconfig.json", "scripts/compile.ts"];
+  for (const file of [...files, ...sources("src")].sort())
     hash
-      .update(file)
-      .update("\0")
+      .update(`${file}\0`)
       .update(readFileSync(join(root, file)))
       .update("\0");
   return hash.digest("hex");
 }
 
-function walk(folder) {
-  return readdirSync(join(root, folder)).flatMap((name) => {
-    const path = `${folder}/${name}`;
-    if (statSync(join(root, path)).isDirectory()) return walk(path);
-    return name.endsWith(".ts") && !name.endsWith(".test.ts") ? [path] : [];
+function sources(folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return sources(path);
+    const isTest = /\.(test|fixture)\.ts$/.test(entry.name);
+    return entry.name.endsWith(".ts") && !isTest ? [path] : [];
   });
 }
 

@@ -9,19 +9,19 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const bun = join(root, "node_modules", "bun", "bin", "bun.exe");
 
+// Install scripts stay off: npm's own switch differs between versions, and only Bun's is needed, which setup() runs itself.
+// Bun and the platform's packages are wanted also where NODE_ENV or npm's configuration leaves such out.
+const CLEAN_INSTALL = ["ci", "--ignore-scripts", "--include=dev", "--include=optional"];
+
 /** Installs what is missing; returns the path of Bun. */
 export function setup() {
   const stampPath = join(root, "node_modules", ".operon-setup");
-  const stamp = createHash("sha256")
-    .update(readFileSync(join(root, "package-lock.json")))
-    .update(readFileSync(join(root, "package.json")))
-    .digest("hex");
+  const stamp = stampOfPackages();
   const isReady =
     existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp && existsSync(bun);
   if (isReady) return bun;
   console.log("Installing packages ...");
-  // Install scripts stay off: npm's own switch differs between versions, and only Bun's is needed, which is run below.
-  execFileSync(npmCommand(), ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+  execFileSync(npmCommand(), CLEAN_INSTALL, {
     cwd: root,
     stdio: "inherit",
     shell: process.platform === "win32",
@@ -40,11 +40,23 @@ export function setup() {
   return bun;
 }
 
+/** Changes when other packages are wanted, not when a script in package.json does. */
+function stampOfPackages() {
+  const { dependencies, devDependencies, overrides } = manifest();
+  return createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .update(JSON.stringify({ dependencies, devDependencies, overrides }))
+    .digest("hex");
+}
+
 function runs() {
   if (!existsSync(bun)) return false;
-  const wanted = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDependencies.bun;
   const result = spawnSync(bun, ["--version"], { encoding: "utf8" });
-  return result.status === 0 && result.stdout.trim() === wanted;
+  return result.status === 0 && result.stdout.trim() === manifest().devDependencies.bun;
+}
+
+function manifest() {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 }
 
 function npmCommand() {

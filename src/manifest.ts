@@ -1,7 +1,7 @@
 // Descriptions of all built-in operations. In the executable they are a constant made at build time, so that a command
 // line costs no schema library; from source they are made on the spot.
 // It must never differ from what the capabilities define.
-// Next: scripts/build.mjs puts the constant in; contract/registry.ts makes descriptions.
+// Next: scripts/compile.ts puts the constant in; contract/registry.ts makes descriptions.
 
 import type { CapabilityDescription } from "./contract/description.ts";
 
