@@ -7,14 +7,11 @@ const P = 2n ** 255n - 19n;
 /** Order of the base point. */
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 
+/** One y of order 8; the other is its negative. */
+const ORDER_8_Y = 0x5fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+
 /** The y coordinates of the points of order 1, 2, 4 and 8; the sign bit is not part of them. */
-const SMALL_ORDER_Y = new Set([
-  0n,
-  1n,
-  P - 1n,
-  2707385501144840649318225287225658788936804267575313519463743609750303021369n,
-  P - 2707385501144840649318225287225658788936804267575313519463743609750303021369n,
-]);
+const SMALL_ORDER_Y = new Set([0n, 1n, P - 1n, ORDER_8_Y, P - ORDER_8_Y]);
 
 /** Whether y is below p: every point then has one spelling. */
 export function isCanonicalPoint(bytes: Uint8Array): boolean {
