@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
   lstatSync,
@@ -384,7 +384,7 @@ describe("what is sent", () => {
 
 describe("local files", () => {
   const folder = mkdtempSync(join(tmpdir(), "operon-cli-"));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const get = (path: string, answers: Parameters<typeof box>[1]) =>
     box(["box", "get", "local:/x", "--output", path], answers);
   const whole = { answers: [{ text: "new" }, { output: { size: 3 } }] };

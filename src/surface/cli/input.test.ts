@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -212,7 +212,7 @@ describe("words after --", () => {
 
 describe("files into fields", () => {
   const folder = mkdtempSync(join(tmpdir(), "operon-input-"));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "a.txt");
   writeFileSync(file, "text\nof a file");
   test("a word that names a file becomes its text, in the field for it", async () => {
