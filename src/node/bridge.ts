@@ -3,9 +3,10 @@
 // Next: local_door.ts bridges callers on the local socket.
 
 import { toOperonError } from "../error.ts";
+import type { CallStream } from "../wire/call_stream.ts";
 import { encodeResponse } from "../wire/envelope.ts";
 import { leafHash } from "../wire/merkle.ts";
-import type { CallStream, SentCall } from "../wire/session.ts";
+import type { SentCall } from "../wire/session_events.ts";
 
 /** The caller's end of a bridged call. */
 export interface BridgedCaller {

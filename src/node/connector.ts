@@ -9,7 +9,8 @@ import type { KeyPair, PublicKey } from "../identity/key.ts";
 import type { RecordChannel } from "../wire/channel.ts";
 import { dial } from "../wire/dial.ts";
 import type { ReplayGuard } from "../wire/replay.ts";
-import { type SentCall, Session, type VerifiedMessage } from "../wire/session.ts";
+import { Session } from "../wire/session.ts";
+import type { SentCall, VerifiedMessage } from "../wire/session_events.ts";
 import type { Address, AddressBook } from "./address_book.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 

@@ -7,7 +7,7 @@ import type { Caller, CallOptions, OngoingCall } from "../contract/caller.ts";
 import type { KeyPair, PublicKey } from "../identity/key.ts";
 import { signRequests } from "../wire/batch.ts";
 import { ReplayGuard } from "../wire/replay.ts";
-import type { SentCall } from "../wire/session.ts";
+import type { SentCall } from "../wire/session_events.ts";
 import { Connector } from "./connector.ts";
 import type { Node } from "./node.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";

@@ -11,7 +11,7 @@ import type { Services } from "../contract/services.ts";
 import type { Decision } from "../decision.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import { nearestName } from "../policy/nearest_name.ts";
-import type { VerifiedMessage } from "../wire/session.ts";
+import type { VerifiedMessage } from "../wire/session_events.ts";
 
 declare const bound: unique symbol;
 declare const authorized: unique symbol;

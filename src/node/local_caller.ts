@@ -8,7 +8,8 @@ import type { KeyPair } from "../identity/key.ts";
 import { PublicKey } from "../identity/key.ts";
 import { signRequests } from "../wire/batch.ts";
 import { dialLocal } from "../wire/local.ts";
-import { type SentCall, Session } from "../wire/session.ts";
+import { Session } from "../wire/session.ts";
+import type { SentCall } from "../wire/session_events.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 
 /** Whose key signs: the daemon's own, or one the caller holds. */

@@ -7,7 +7,7 @@ import { fromErrorDocument, OperonError, toOperonError } from "../error.ts";
 import { CHUNK_BYTES } from "../limits.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { decodeResponse, encodeRequest } from "../wire/envelope.ts";
-import type { SentCall } from "../wire/session.ts";
+import type { SentCall } from "../wire/session_events.ts";
 import type { SendHalf, WireChunk } from "../wire/stream.ts";
 
 /** The signed bytes of a call. */

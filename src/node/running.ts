@@ -8,8 +8,8 @@ import type { Access, AnyOperation, StreamShape } from "../contract/operation.ts
 import type { Services } from "../contract/services.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import { CALL_TIMEOUT_MAX_MS, CALL_TIMEOUT_MS, REAUTHORIZE_MS } from "../limits.ts";
+import type { CallStream } from "../wire/call_stream.ts";
 import { decode } from "../wire/codec.ts";
-import type { CallStream } from "../wire/session.ts";
 import type { Authority } from "./authority.ts";
 import type { Authorized } from "./invoke.ts";
 import { ItemWriter } from "./ongoing.ts";

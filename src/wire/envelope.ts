@@ -53,6 +53,7 @@ const HEX_HASH = /^[0-9a-f]{64}$/;
 const GRANTS_MAX = 16;
 const TEXT_MAX = 4096;
 
+/** @throws OperonError `wire.value_invalid` */
 export function encodeRequest(body: RequestBody): Uint8Array {
   return encode(body);
 }
@@ -69,8 +70,16 @@ export function decodeRequest(bytes: Uint8Array): RequestBody {
   return body as unknown as RequestBody;
 }
 
+/** Cuts an error's texts to what a peer accepts. @throws OperonError `wire.value_invalid` */
 export function encodeResponse(body: ResponseBody): Uint8Array {
-  return encode(body);
+  if (body.ok) return encode(body);
+  const { message, hint } = body.error;
+  const error = { ...body.error, message: cut(message), ...(hint ? { hint: cut(hint) } : {}) };
+  return encode({ ...body, error });
+}
+
+function cut(value: string): string {
+  return (value.length <= TEXT_MAX ? value : value.slice(0, TEXT_MAX)).toWellFormed();
 }
 
 /** @throws OperonError `wire.encoding_invalid`, `wire.envelope_invalid` */

@@ -3,7 +3,7 @@
 // Next: session.ts acts on them; batch.ts for the signed ones.
 
 import { OperonError } from "../error.ts";
-import { BATCH_REQUESTS_MAX, ENVELOPE_BYTES_MAX } from "../limits.ts";
+import { BATCH_REQUESTS_MAX, CHUNK_BYTES, CHUNK_BYTES_MAX, ENVELOPE_BYTES_MAX } from "../limits.ts";
 import type { RequestBatch, ResponseBatch } from "./batch.ts";
 
 /** A request or response in a batch, with the stream it opens or ends. */
@@ -74,11 +74,13 @@ const TYPE = {
 } as const;
 
 const LOCAL_TYPES: ReadonlySet<number> = new Set([TYPE.call, TYPE.relay, TYPE.results]);
+/** Longest name of a node in a local message (bytes, UTF-8). */
+export const NAME_BYTES_MAX = 255;
 const TEXT_BYTES_MAX = 512;
 const END = 1;
 const VALUES = 2;
 const text = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The bytes of a message in parts; a chunk's payload is one of them, not copied. */
 export function encodeMessage(message: Message): Uint8Array[] {
@@ -96,7 +98,7 @@ function encodeBody(message: Message): Uint8Array[] {
       const fixed = Buffer.allocUnsafe(10);
       fixed.writeUInt16BE(message.protocol, 0);
       fixed.writeBigUInt64BE(BigInt(message.time_ms), 2);
-      return [fixed, text.encode(message.software)];
+      return [fixed, encodeText(message.software)];
     }
     case "requests":
       return [encodeRequestBatch(message.batch), ...message.requests.flatMap(encodeItem)];
@@ -132,10 +134,7 @@ function encodeBody(message: Message): Uint8Array[] {
       return [token];
     }
     case "goaway":
-      return [
-        Uint8Array.of(message.reason),
-        text.encode(message.message).subarray(0, TEXT_BYTES_MAX),
-      ];
+      return [Uint8Array.of(message.reason), encodeText(message.message)];
   }
 }
 
@@ -200,6 +199,9 @@ function decodeBody(type: number, body: Reader): Message {
       if ((flags & ~(END | VALUES)) !== 0) throw messageInvalid("an unknown flag");
       const channel = body.u8();
       const position = body.u64();
+      // A relay must be able to pass a chunk on within a stream's first credit.
+      if (body.remaining > ((flags & VALUES) === 0 ? CHUNK_BYTES_MAX : CHUNK_BYTES))
+        throw messageInvalid("a chunk that is too large");
       const payload = body.bytes(body.remaining);
       return {
         type: "chunk",
@@ -279,9 +281,15 @@ function decodeItem(body: Reader): BatchItem {
   return { stream_id, bytes: body.envelope(body.u32()) };
 }
 
+/** A text for people, cut where it is too long, but never within a character. */
+function encodeText(value: string): Uint8Array {
+  const bytes = new Uint8Array(TEXT_BYTES_MAX);
+  return bytes.subarray(0, text.encodeInto(value, bytes).written);
+}
+
 function encodeName(name: string): Uint8Array[] {
   const bytes = text.encode(name);
-  if (bytes.byteLength > 255) throw messageInvalid("a name that is too long");
+  if (bytes.byteLength > NAME_BYTES_MAX) throw messageInvalid("a name that is too long");
   return [Uint8Array.of(bytes.byteLength), bytes];
 }
 

@@ -1,127 +1,41 @@
 // A session multiplexes calls over one channel: requests signed in batches, streams with credit, signed responses.
 // It must never hand on a request whose signature, addressee and freshness it has not checked.
-// Next: stream.ts for credit, batch.ts for signatures, PROTOCOL.md for the bytes; node/ gives requests a meaning.
+// Next: sent_calls.ts and served_calls.ts for the two directions, stream.ts for credit, PROTOCOL.md for the bytes.
 
 import type { Clock } from "../clock.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import type { KeyPair, PublicKey } from "../identity/key.ts";
 import {
   CALLS_PER_SESSION_MAX,
+  CREDIT_BYTES_INITIAL,
+  CREDIT_BYTES_WINDOW,
   ENVELOPE_BYTES_MAX,
   PEER_SILENCE_MAX_MS,
   PING_INTERVAL_MS,
+  RECORD_BYTES_MAX,
 } from "../limits.ts";
-import { type RequestBatch, verifyRequests, verifyResponses } from "./batch.ts";
+import { type RequestBatch, verifyRequests } from "./batch.ts";
+import type { CallStream } from "./call_stream.ts";
 import type { RecordChannel } from "./channel.ts";
-import {
-  decodeRequest,
-  decodeResponse,
-  encodeResponse,
-  type RequestBody,
-  type ResponseBody,
-} from "./envelope.ts";
+import { decodeRequest, encodeResponse } from "./envelope.ts";
 import { leafHash } from "./merkle.ts";
-import { decodeMessages, type Message } from "./message.ts";
+import { type BatchItem, decodeMessages, type Message, NAME_BYTES_MAX } from "./message.ts";
 import { Outbox } from "./outbox.ts";
+import { PROTOCOL_VERSION } from "./protocol_version.ts";
 import type { ReplayGuard } from "./replay.ts";
-import { ReceiveHalf, SendHalf, type StreamPort, type WireChunk } from "./stream.ts";
+import { SentCalls } from "./sent_calls.ts";
+import { ServedCalls, tooManyCalls } from "./served_calls.ts";
+import type { SentCall, SessionEvents } from "./session_events.ts";
+import type { StreamPort, WireChunk } from "./stream.ts";
 
 /** Bytes the channel may hold before streams wait for it to drain. */
 const HIGH_WATER_BYTES = 4 * 1024 * 1024;
-
-/** Both halves of a call's stream, and whether the other end gave up. */
-export class CallStream {
-  readonly id: number;
-  readonly incoming: ReceiveHalf;
-  readonly outgoing: SendHalf;
-  readonly #abort = new AbortController();
-
-  constructor(id: number, port: StreamPort) {
-    this.id = id;
-    this.incoming = new ReceiveHalf(id, port);
-    this.outgoing = new SendHalf(id, port);
-  }
-
-  /** Aborts when the other end cancelled or the session ended. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  /** Ends both halves from this side with `failure`. */
-  abort(failure: OperonError): void {
-    this.incoming.close(failure);
-    this.outgoing.close();
-    this.#abort.abort(failure);
-  }
-}
-
-/** Where a request stands in its signed batch, so that it can be proved alone. */
-export interface RequestProof {
-  readonly batch: RequestBatch;
-  /** Leaf hashes of all requests of the batch. */
-  readonly leaves: readonly Uint8Array[];
-  readonly root: Uint8Array;
-  readonly index: number;
-}
-
-/** A request whose signature, addressee and freshness hold. */
-export interface VerifiedMessage {
-  readonly bytes: Uint8Array;
-  readonly body: RequestBody;
-  readonly signer: PublicKey;
-  readonly proof: RequestProof;
-  readonly stream: CallStream;
-  /** Ends the call; later calls are ignored. */
-  respond(response: ResponseParts): void;
-}
-
-/** A response before it is tied to its request. */
-export type ResponseParts =
-  | { readonly ok: true; readonly output: unknown; readonly receipt?: ResponseBody["receipt"] }
-  | {
-      readonly ok: false;
-      readonly error: ResponseErrorParts;
-      readonly receipt?: ResponseBody["receipt"];
-    };
-type ResponseErrorParts = Extract<ResponseBody, { ok: false }>["error"];
-
-/** A request as a local caller hands it to its daemon: unsigned, for a node by name. */
-export interface LocalMessage {
-  readonly node: string;
-  readonly bytes: Uint8Array;
-  readonly stream: CallStream;
-  respond(response: Uint8Array): void;
-}
-
-/** Requests signed by a local caller's own key, to be passed on as they are. */
-export interface RelayMessage {
-  readonly node: string;
-  readonly batch: RequestBatch;
-  readonly requests: readonly {
-    readonly bytes: Uint8Array;
-    readonly stream: CallStream;
-    respond(response: Uint8Array): void;
-  }[];
-}
-
-/** What a session tells its owner. A throw from any of these closes the session. */
-export interface SessionEvents {
-  request(message: VerifiedMessage): void;
-  local?(message: LocalMessage): void;
-  relay?(message: RelayMessage): void;
-  hello?(hello: { readonly software: string; readonly time_ms: number }): void;
-  /** The peer asks for no new calls. */
-  goaway?(message: string): void;
-  closed(reason: string): void;
-}
-
-/** A call this side made. */
-export interface SentCall {
-  readonly stream: CallStream;
-  /** The response's bytes as they came, checked against the request; rejects when the session ends first. */
-  readonly response: Promise<Uint8Array>;
-  cancel(): void;
-}
+/** Unread stream bytes the windows of all calls may add up to, roughly; more calls get smaller windows. */
+const CREDIT_BYTES_SHARED = 64 * 1024 * 1024;
+/** Pings one record may hold: answers must not cost more memory than questions. */
+const PINGS_PER_RECORD_MAX = 16;
+/** Bytes of requests that fit a record with their headers. */
+const FORWARD_BYTES_MAX = RECORD_BYTES_MAX - 4096;
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -132,18 +46,17 @@ export interface SessionOptions {
   /** The other end's key, from the handshake; `undefined` on a local socket. */
   readonly peer: PublicKey | undefined;
   readonly clock: Clock;
+  /** Without it no signed requests are taken. */
   readonly replay: ReplayGuard | undefined;
   readonly events: SessionEvents;
   readonly software: string;
-  /** Whether responses' signatures are checked as they arrive; receipts may always be checked later. */
-  readonly verifyResponses?: boolean;
 }
 
-interface PendingCall {
-  readonly stream: CallStream;
-  readonly digest: Uint8Array;
-  readonly resolve: (response: Uint8Array) => void;
-  readonly reject: (error: OperonError) => void;
+interface Ping {
+  readonly token: bigint;
+  readonly roundTripMs: Promise<number>;
+  readonly answered: () => void;
+  readonly failed: (error: OperonError) => void;
 }
 
 /** One socket's worth of calls, in both directions. */
@@ -153,19 +66,17 @@ export class Session {
   readonly ended: Promise<void>;
   readonly #options: SessionOptions;
   readonly #channel: RecordChannel;
-  readonly #sent = new Map<number, PendingCall>();
-  readonly #served = new Map<number, CallStream>();
-  readonly #port: StreamPort;
   readonly #outbox: Outbox;
+  readonly #sent: SentCalls;
+  readonly #served: ServedCalls;
   #resolveEnded: () => void = () => {};
-  #nextId: number;
-  #lastPeerId = 0;
   #isClosed = false;
   #isPeerGoing = false;
+  #isGreeted = false;
   #drainWaiters: (() => void)[] = [];
   #lastHeardMs: number;
   #timer: Disposable | undefined;
-  #pings = new Map<bigint, (roundTripMs: number) => void>();
+  #ping: Ping | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -174,10 +85,12 @@ export class Session {
       this.#resolveEnded = resolve;
     });
     this.#channel = options.channel;
-    this.#nextId = options.role === "initiator" ? 1 : 2;
     this.#lastHeardMs = options.clock.monotonicMs();
     this.#outbox = new Outbox(options);
-    this.#port = this.#makePort();
+    const calls = { port: this.#makePort(), outbox: this.#outbox };
+    const isInitiator = options.role === "initiator";
+    this.#sent = new SentCalls({ ...calls, firstId: isInitiator ? 1 : 2 });
+    this.#served = new ServedCalls({ ...calls, firstId: isInitiator ? 2 : 1 });
     this.#channel.events = {
       record: (plaintext) => this.#record(plaintext),
       drain: () => this.#drained(),
@@ -186,7 +99,7 @@ export class Session {
     if (options.peer) this.#watchSilence();
     this.#outbox.message({
       type: "hello",
-      protocol: 1,
+      protocol: PROTOCOL_VERSION,
       time_ms: options.clock.nowMs(),
       software: options.software,
     });
@@ -194,7 +107,7 @@ export class Session {
 
   /** Whether calls can be made: open, and the peer has not said goodbye. */
   get isUsable(): boolean {
-    return !this.#isClosed && !this.#isPeerGoing;
+    return !this.#isClosed && !this.#isPeerGoing && this.#sent.canOpen;
   }
 
   /** Calls under way, both directions. */
@@ -207,16 +120,24 @@ export class Session {
     return this.#served.size;
   }
 
-  /** Signs and sends a request; all requests of one turn share a signature. @throws OperonError `wire.session_closed`, `wire.request_too_large` */
+  /**
+   * Signs and sends a request; all requests of one turn share a signature.
+   * @throws OperonError `wire.session_closed`, `wire.request_too_large`, `wire.too_many_calls`
+   */
   call(request: Uint8Array): SentCall {
-    this.#assertUsable(request);
-    const call = this.#open(leafHash(request));
+    this.#assertUsable([request]);
+    const call = this.#sent.open(leafHash(request));
     this.#outbox.request(call.stream.id, request);
     return call;
   }
 
-  /** Passes on requests that another key signed, unchanged. Same errors as {@link call}. */
+  /**
+   * Passes on requests that another key signed, unchanged, after checking what would otherwise end the session.
+   * @throws OperonError those of {@link call}, `wire.not_addressee`, `wire.signature_invalid`
+   */
   forward(batch: RequestBatch, requests: readonly Uint8Array[]): SentCall[] {
+    if (!this.peer || !sameBytes(batch.addressee, this.peer.bytes)) throw notAddressee();
+    verifyRequests(batch, requests);
     const { calls, items } = this.#openAll(requests);
     this.#outbox.message({ type: "requests", batch, requests: items });
     return calls;
@@ -224,27 +145,26 @@ export class Session {
 
   /** Local sockets: asks the daemon to call `node` with the home's key. Same errors as {@link call}. */
   callLocal(node: string, request: Uint8Array): SentCall {
-    this.#assertUsable(request);
-    const call = this.#open(leafHash(request));
+    assertName(node);
+    const { calls } = this.#openAll([request]);
+    const call = calls[0] as SentCall;
     this.#outbox.message({ type: "call", stream_id: call.stream.id, node, bytes: request });
     return call;
   }
 
   /** Local sockets: asks the daemon to pass on requests signed by the caller's own key. Same errors as {@link call}. */
   relay(node: string, batch: RequestBatch, requests: readonly Uint8Array[]): SentCall[] {
+    assertName(node);
     const { calls, items } = this.#openAll(requests);
     this.#outbox.message({ type: "relay", node, batch, requests: items });
     return calls;
   }
 
-  /** Round trip of a protocol ping (ms). */
+  /** Round trip of a protocol ping (ms); those who ask meanwhile share it. Rejects when the session ends first. */
   ping(): Promise<number> {
-    const token = BigInt(Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));
-    const startMs = this.#options.clock.monotonicMs();
-    return new Promise((resolve) => {
-      this.#pings.set(token, () => resolve(this.#options.clock.monotonicMs() - startMs));
-      this.#outbox.message({ type: "ping", token });
-    });
+    if (this.#isClosed) return Promise.reject(sessionClosed("the connection is closed"));
+    this.#ping ??= this.#newPing();
+    return this.#ping.roundTripMs;
   }
 
   /** Tells the peer that no new calls will be taken; live ones go on. */
@@ -260,97 +180,62 @@ export class Session {
     this.#ended(reason);
   }
 
-  #assertUsable(request: Uint8Array): void {
+  #assertUsable(requests: readonly Uint8Array[]): void {
     if (!this.isUsable)
       throw sessionClosed(
         this.#isPeerGoing ? "the peer is shutting down" : "the connection is closed",
       );
-    if (request.byteLength > ENVELOPE_BYTES_MAX) {
-      throw new OperonError({
-        code: "wire.request_too_large",
-        kind: "invalid_argument",
-        message: `The request has ${request.byteLength} bytes, more than ${ENVELOPE_BYTES_MAX}`,
-        hint: "Send bulk data as the call's stream",
-      });
+    let total = 0;
+    for (const { byteLength } of requests) {
+      if (byteLength > ENVELOPE_BYTES_MAX) throw requestTooLarge(byteLength, ENVELOPE_BYTES_MAX);
+      total += byteLength;
     }
-    if (this.#sent.size >= CALLS_PER_SESSION_MAX) {
-      throw new OperonError({
-        code: "wire.too_many_calls",
-        kind: "resource_exhausted",
-        message: `${CALLS_PER_SESSION_MAX} calls to this peer are under way already`,
-        hint: "Wait for some of them to end",
-      });
-    }
+    if (total > FORWARD_BYTES_MAX) throw requestTooLarge(total, FORWARD_BYTES_MAX);
+    if (this.#sent.size + requests.length > CALLS_PER_SESSION_MAX) throw tooManyCalls();
   }
 
-  #openAll(requests: readonly Uint8Array[]): {
-    calls: SentCall[];
-    items: { stream_id: number; bytes: Uint8Array }[];
-  } {
-    for (const bytes of requests) this.#assertUsable(bytes);
-    const calls = requests.map((bytes) => this.#open(leafHash(bytes)));
-    return {
-      calls,
-      items: calls.map((call, index) => ({
-        stream_id: call.stream.id,
-        bytes: requests[index] as Uint8Array,
-      })),
-    };
-  }
-
-  #open(digest: Uint8Array): SentCall {
-    const id = this.#nextId;
-    this.#nextId += 2;
-    const stream = new CallStream(id, this.#port);
-    const response = new Promise<Uint8Array>((resolve, reject) => {
-      this.#sent.set(id, { stream, digest, resolve, reject });
-    });
-    response.catch(() => {});
-    const cancel = () => {
-      const pending = this.#sent.get(id);
-      if (!pending) return;
-      this.#sent.delete(id);
-      this.#outbox.message({ type: "cancel", stream_id: id, reason: 0 });
-      const failure = new OperonError({
-        code: "node.cancelled",
-        kind: "cancelled",
-        message: "The call was cancelled",
-      });
-      stream.abort(failure);
-      pending.reject(failure);
-    };
-    return { stream, response, cancel };
+  #openAll(requests: readonly Uint8Array[]): { calls: SentCall[]; items: BatchItem[] } {
+    this.#assertUsable(requests);
+    const calls = requests.map((bytes) => this.#sent.open(leafHash(bytes)));
+    const items = calls.map((call, index) => ({
+      stream_id: call.stream.id,
+      bytes: requests[index] as Uint8Array,
+    }));
+    return { calls, items };
   }
 
   #makePort(): StreamPort {
-    const isBusy = () => this.#sent.size + this.#served.size > 1;
+    const live = () => this.liveCalls;
+    const isOpen = (id: number) => this.#stream(id) !== undefined;
     return {
       sendChunk: (id, chunk) => {
-        if (this.#sent.has(id) || this.#served.has(id))
-          this.#outbox.message({ type: "chunk", stream_id: id, ...chunk });
+        if (isOpen(id)) this.#outbox.message({ type: "chunk", stream_id: id, ...chunk });
       },
       sendCredit: (id, bytes) => {
-        if (this.#sent.has(id) || this.#served.has(id))
-          this.#outbox.message({ type: "credit", stream_id: id, bytes });
+        if (isOpen(id)) this.#outbox.message({ type: "credit", stream_id: id, bytes });
       },
       ready: () => {
-        if (
-          this.#channel.bufferedBytes + this.#outbox.queuedBytes < HIGH_WATER_BYTES ||
-          this.#isClosed
-        )
-          return undefined;
+        const waitingBytes = this.#channel.bufferedBytes + this.#outbox.queuedBytes;
+        if (waitingBytes < HIGH_WATER_BYTES || this.#isClosed) return undefined;
         return new Promise((resolve) => this.#drainWaiters.push(resolve));
       },
       get busy() {
-        return isBusy();
+        return live() > 1;
+      },
+      get windowBytes() {
+        const share = Math.floor(CREDIT_BYTES_SHARED / Math.max(1, live()));
+        return Math.max(CREDIT_BYTES_INITIAL, Math.min(CREDIT_BYTES_WINDOW, share));
       },
     };
   }
 
   #record(plaintext: Uint8Array): void {
     this.#lastHeardMs = this.#options.clock.monotonicMs();
+    let pings = 0;
     for (const message of decodeMessages(plaintext, { local: this.peer === undefined })) {
       if (this.#isClosed) return;
+      if (message.type === "ping" && ++pings > PINGS_PER_RECORD_MAX)
+        throw misplaced("A peer sent too many pings at once");
       this.#message(message, plaintext.byteLength);
     }
   }
@@ -358,39 +243,30 @@ export class Session {
   #message(message: Message, recordBytes: number): void {
     switch (message.type) {
       case "hello":
-        return this.#options.events.hello?.(message);
+        if (!this.#isGreeted) this.#options.events.hello?.(message);
+        this.#isGreeted = true;
+        return;
       case "requests":
         return this.#requestsArrived(message);
       case "responses":
-        if (this.#options.verifyResponses)
-          verifyResponses(
-            message.batch,
-            message.responses.map((r) => r.bytes),
-          );
-        for (const response of message.responses)
-          this.#responseArrived(response.stream_id, response.bytes);
+        if (!this.peer) throw misplaced("A signed response came over a local socket");
+        for (const { stream_id, bytes } of message.responses)
+          this.#responseArrived(stream_id, bytes);
         return;
       case "results":
-        for (const result of message.results) this.#responseArrived(result.stream_id, result.bytes);
+        for (const { stream_id, bytes } of message.results) this.#responseArrived(stream_id, bytes);
         return;
-      case "chunk": {
-        // A small chunk must not keep a large record alive.
-        const payload =
-          message.payload.byteLength * 2 < recordBytes ? message.payload.slice() : message.payload;
-        return this.#stream(message.stream_id)?.incoming.push({
-          ...message,
-          payload,
-        } as WireChunk & { end: boolean; position: number });
-      }
+      case "chunk":
+        return this.#chunkArrived(message, recordBytes);
       case "credit":
-        return this.#stream(message.stream_id)?.outgoing.addCredit(message.bytes);
+        return this.#knownStream(message.stream_id)?.outgoing.addCredit(message.bytes);
       case "cancel":
-        return this.#cancelled(message.stream_id);
+        this.#knownStream(message.stream_id);
+        return this.#served.cancelled(message.stream_id);
       case "ping":
         return this.#outbox.message({ type: "pong", token: message.token });
       case "pong":
-        this.#pings.get(message.token)?.(0);
-        this.#pings.delete(message.token);
+        if (message.token === this.#ping?.token) this.#ping.answered();
         return;
       case "goaway":
         this.#isPeerGoing = true;
@@ -403,166 +279,119 @@ export class Session {
   }
 
   #stream(id: number): CallStream | undefined {
-    return this.#sent.get(id)?.stream ?? this.#served.get(id);
+    return this.#sent.find(id) ?? this.#served.find(id);
   }
 
-  #accept(id: number): CallStream {
-    const isPeers = id % 2 === (this.#options.role === "initiator" ? 0 : 1);
-    if (!isPeers || id <= this.#lastPeerId) {
-      throw new OperonError({
-        code: "wire.stream_id_invalid",
-        kind: "internal",
-        message: "A peer used a stream id twice or out of order",
-      });
-    }
-    this.#lastPeerId = id;
-    if (this.#served.size >= CALLS_PER_SESSION_MAX) {
-      throw new OperonError({
-        code: "wire.too_many_calls",
-        kind: "resource_exhausted",
-        message: "A peer keeps too many calls open",
-      });
-    }
-    const stream = new CallStream(id, this.#port);
-    this.#served.set(id, stream);
-    return stream;
+  /** A live stream, or none when it is over. @throws OperonError `wire.stream_unknown` when there never was one */
+  #knownStream(id: number): CallStream | undefined {
+    const stream = this.#stream(id);
+    if (stream || this.#sent.hasOpened(id) || this.#served.hasOpened(id)) return stream;
+    throw new OperonError({
+      code: "wire.stream_unknown",
+      kind: "data_loss",
+      message: "A peer wrote to a stream that was never opened",
+      hint: "The peer's software breaks the protocol; compare versions with operon node info",
+    });
+  }
+
+  #chunkArrived(message: Extract<Message, { type: "chunk" }>, recordBytes: number): void {
+    const stream = this.#knownStream(message.stream_id);
+    if (!stream) return;
+    // A small chunk must not keep a large record alive.
+    const isSmall = message.payload.byteLength * 2 < recordBytes;
+    const payload = isSmall ? message.payload.slice() : message.payload;
+    const { channel, values, end, position } = message;
+    const chunk: WireChunk = { channel, values, payload };
+    stream.incoming.push(chunk, { end, position });
   }
 
   #requestsArrived(message: Extract<Message, { type: "requests" }>): void {
-    const { batch } = message;
-    const me = this.#options.key.publicKey;
-    if (!this.peer || !this.#options.replay) {
-      throw new OperonError({
-        code: "wire.message_invalid",
-        kind: "internal",
-        message: "Signed requests do not belong here",
-      });
-    }
-    if (!sameBytes(batch.addressee, me.bytes)) {
-      throw new OperonError({
-        code: "wire.not_addressee",
-        kind: "unauthenticated",
-        message: "A request was signed for another node",
-        hint: "The endpoint may belong to another node than the caller believes; check operon node list",
-      });
-    }
+    const { batch, requests } = message;
+    const { key, replay, events } = this.#options;
+    if (!this.peer || !replay) throw misplaced("Signed requests are not taken here");
+    if (!sameBytes(batch.addressee, key.publicKey.bytes)) throw notAddressee();
     const { leaves, root, signer } = verifyRequests(
       batch,
-      message.requests.map((request) => request.bytes),
+      requests.map((request) => request.bytes),
     );
-    let failure: OperonError | undefined;
-    try {
-      this.#options.replay.accept(batch.signer, batch.batch_id, batch.time_ms);
-    } catch (error) {
-      failure = toOperonError(error);
-    }
-    message.requests.forEach((request, index) => {
-      const stream = this.#accept(request.stream_id);
-      const respond = this.#responder(stream, leaves[index] as Uint8Array);
+    const failure = refusalOf(() => replay.accept(batch.signer, batch.batch_id, batch.time_ms));
+    requests.forEach(({ stream_id, bytes }, index) => {
+      const stream = this.#served.accept(stream_id);
+      const digest = leaves[index] as Uint8Array;
+      const proof = { batch, leaves, root, index };
       try {
         if (failure) throw failure;
-        const body = decodeRequest(request.bytes);
-        this.#options.events.request({
-          bytes: request.bytes,
-          body,
+        if (this.#served.isCrowded) throw tooManyCalls();
+        events.request({
+          bytes,
+          body: decodeRequest(bytes),
           signer,
-          proof: { batch, leaves, root, index },
+          proof,
           stream,
-          respond,
+          respond: (parts) => this.#served.respond(stream, digest, parts),
         });
       } catch (error) {
-        respond({ ok: false, error: toOperonError(error).toDocument() });
+        const document = toOperonError(error).toDocument();
+        this.#served.respond(stream, digest, { ok: false, error: document });
       }
     });
   }
 
-  #responder(stream: CallStream, digest: Uint8Array): (response: ResponseParts) => void {
-    return (parts) => {
-      if (this.#isClosed || this.#served.get(stream.id) !== stream) return;
-      let bytes = encodeResponse({ ...parts, request: digest } as ResponseBody);
-      if (bytes.byteLength > ENVELOPE_BYTES_MAX)
-        bytes = encodeResponse({ request: digest, ok: false, error: OUTPUT_TOO_LARGE });
-      this.#respond(stream, bytes);
-    };
-  }
-
-  #respond(stream: CallStream, bytes: Uint8Array): void {
-    if (this.#isClosed || this.#served.get(stream.id) !== stream) return;
-    this.#served.delete(stream.id);
-    stream.incoming.close();
-    stream.outgoing.close();
-    this.#outbox.response(stream.id, bytes);
-  }
-
-  #localArrived(message: Extract<Message, { type: "call" }>): void {
-    const local = this.#options.events.local;
-    if (this.peer || !local)
-      throw new OperonError({
-        code: "wire.message_invalid",
-        kind: "internal",
-        message: "A local message came over the network",
-      });
-    const stream = this.#accept(message.stream_id);
-    local({
-      node: message.node,
-      bytes: message.bytes,
-      stream,
-      respond: (bytes) => this.#respond(stream, bytes),
-    });
+  #localArrived({ stream_id, node, bytes }: Extract<Message, { type: "call" }>): void {
+    const { local } = this.#options.events;
+    if (!local) throw misplaced("Local calls are not taken here");
+    const call = this.#acceptLocal(stream_id, bytes);
+    if (call) local({ node, ...call });
   }
 
   #relayArrived(message: Extract<Message, { type: "relay" }>): void {
-    const relay = this.#options.events.relay;
-    if (this.peer || !relay)
-      throw new OperonError({
-        code: "wire.message_invalid",
-        kind: "internal",
-        message: "A local message came over the network",
-      });
-    const requests = message.requests.map((request) => {
-      const stream = this.#accept(request.stream_id);
-      return {
-        bytes: request.bytes,
-        stream,
-        respond: (bytes: Uint8Array) => this.#respond(stream, bytes),
-      };
-    });
-    relay({ node: message.node, batch: message.batch, requests });
+    const { relay } = this.#options.events;
+    if (!relay) throw misplaced("Local calls are not taken here");
+    const calls = message.requests.map(({ stream_id, bytes }) =>
+      this.#acceptLocal(stream_id, bytes),
+    );
+    const requests = calls.filter((call) => call !== undefined);
+    // A batch is passed on whole or not at all: its signature covers all of it.
+    if (requests.length === calls.length)
+      return relay({ node: message.node, batch: message.batch, requests });
+    for (const call of requests) call.respond(failedResponse(call.bytes, tooManyCalls()));
+  }
+
+  #acceptLocal(
+    id: number,
+    bytes: Uint8Array,
+  ):
+    | { bytes: Uint8Array; stream: CallStream; respond: (response: Uint8Array) => void }
+    | undefined {
+    const stream = this.#served.accept(id);
+    const respond = (response: Uint8Array) => this.#served.respondBytes(stream, response);
+    if (!this.#served.isCrowded) return { bytes, stream, respond };
+    respond(failedResponse(bytes, tooManyCalls()));
+    return undefined;
   }
 
   #responseArrived(id: number, bytes: Uint8Array): void {
-    const pending = this.#sent.get(id);
-    // The answer to a call that was cancelled meanwhile.
-    if (!pending) return;
-    const { request } = decodeResponse(bytes);
-    if (!sameBytes(request, pending.digest)) {
-      throw new OperonError({
-        code: "wire.response_mismatch",
-        kind: "data_loss",
-        message: "A peer answered another request than the one asked",
-      });
-    }
-    this.#sent.delete(id);
-    pending.stream.incoming.close();
-    pending.stream.outgoing.close();
-    pending.resolve(bytes);
-  }
-
-  #cancelled(id: number): void {
-    const stream = this.#served.get(id);
-    if (!stream) return;
-    this.#served.delete(id);
-    stream.abort(
-      new OperonError({
-        code: "node.cancelled",
-        kind: "cancelled",
-        message: "The caller cancelled the call",
-      }),
-    );
+    if (!this.#sent.hasOpened(id)) this.#knownStream(id);
+    this.#sent.answered(id, bytes);
   }
 
   #drained(): void {
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
+  }
+
+  #newPing(): Ping {
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const roundTripMs = promise.finally(() => {
+      this.#ping = undefined;
+    });
+    roundTripMs.catch(() => {});
+    // Never zero, which is the token of pings that only ask for a sign of life.
+    const token = crypto.getRandomValues(new BigUint64Array(1))[0] || 1n;
+    this.#outbox.message({ type: "ping", token });
+    const answered = () => resolve(clock.monotonicMs() - startMs);
+    return { token, roundTripMs, answered, failed: reject };
   }
 
   #watchSilence(): void {
@@ -582,29 +411,67 @@ export class Session {
     this.#outbox.close();
     this.#timer?.[Symbol.dispose]();
     const failure = sessionClosed(reason === "" ? "the connection was closed" : reason);
-    for (const stream of this.#served.values()) stream.abort(failure);
-    for (const pending of this.#sent.values()) {
-      pending.stream.abort(failure);
-      pending.reject(failure);
-    }
-    this.#served.clear();
-    this.#sent.clear();
-    this.#pings.clear();
+    this.#served.end(failure);
+    this.#sent.end(failure);
+    this.#ping?.failed(failure);
     this.#drained();
     this.#resolveEnded();
     this.#options.events.closed(reason);
   }
 }
 
-const OUTPUT_TOO_LARGE = new OperonError({
-  code: "node.output_too_large",
-  kind: "resource_exhausted",
-  message: "The operation's output does not fit one response",
-  hint: "Ask for less at once",
-}).toDocument();
+function refusalOf(check: () => void): OperonError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return toOperonError(error);
+  }
+}
+
+function failedResponse(request: Uint8Array, error: OperonError): Uint8Array {
+  return encodeResponse({ request: leafHash(request), ok: false, error: error.toDocument() });
+}
+
+function assertName(node: string): void {
+  if (Buffer.byteLength(node) <= NAME_BYTES_MAX) return;
+  throw new OperonError({
+    code: "wire.name_too_long",
+    kind: "invalid_argument",
+    message: `The name of a node has more than ${NAME_BYTES_MAX} bytes`,
+    hint: "operon node list shows the nodes by name",
+  });
+}
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && Buffer.compare(a, b) === 0;
+  return Buffer.compare(a, b) === 0;
+}
+
+function notAddressee(): OperonError {
+  return new OperonError({
+    code: "wire.not_addressee",
+    kind: "unauthenticated",
+    message: "A request was signed for another node",
+    hint: "The endpoint may belong to another node than the caller believes; check operon node list",
+  });
+}
+
+function misplaced(message: string): OperonError {
+  return new OperonError({
+    code: "wire.message_invalid",
+    kind: "data_loss",
+    message,
+    hint: "The peer's software breaks the protocol; compare versions with operon node info",
+  });
+}
+
+function requestTooLarge(bytes: number, most: number): OperonError {
+  return new OperonError({
+    code: "wire.request_too_large",
+    kind: "invalid_argument",
+    message: `The request has ${bytes} bytes, more than ${most}`,
+    hint: "Send bulk data as the call's stream",
+  });
 }
 
 function sessionClosed(why: string): OperonError {

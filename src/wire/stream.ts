@@ -3,15 +3,12 @@
 // Next: session.ts routes chunks and credit here; PROTOCOL.md#streams has the rules.
 
 import { OperonError } from "../error.ts";
-import {
-  CHUNK_BYTES,
-  CHUNK_BYTES_MAX,
-  CREDIT_BYTES_INITIAL,
-  CREDIT_BYTES_WINDOW,
-} from "../limits.ts";
+import { CHUNK_BYTES, CHUNK_BYTES_MAX, CREDIT_BYTES_INITIAL } from "../limits.ts";
 
 /** Credit each chunk costs besides its payload (bytes), so that many tiny chunks are bounded too. */
 export const CHUNK_COST_BYTES = 32;
+/** Credit a peer may leave unused (bytes); more is a mistake or an attempt to overflow the count. */
+const CREDIT_BYTES_UNUSED_MAX = 2 ** 32 - 1;
 /** Bytes a stream may queue before it lets other work run. */
 const YIELD_BYTES = 512 * 1024;
 
@@ -23,17 +20,24 @@ export interface WireChunk {
   readonly payload: Uint8Array;
 }
 
+/** Where a chunk stands in its direction of the stream. */
+export interface ChunkPlace {
+  /** Nothing comes after it. */
+  readonly end: boolean;
+  /** Payload bytes before it. */
+  readonly position: number;
+}
+
 /** What a stream needs from its session. */
 export interface StreamPort {
-  sendChunk(
-    id: number,
-    chunk: WireChunk & { readonly end: boolean; readonly position: number },
-  ): void;
+  sendChunk(id: number, chunk: WireChunk & ChunkPlace): void;
   sendCredit(id: number, bytes: number): void;
   /** Resolves at once when the channel has room, else when it drained. */
   ready(): Promise<void> | undefined;
   /** Whether other calls are live, so that chunks stay small. */
   readonly busy: boolean;
+  /** Unread bytes a stream that is being read may hold now. */
+  readonly windowBytes: number;
 }
 
 /** The receiving half. Iterate at most once. */
@@ -48,7 +52,8 @@ export class ReceiveHalf implements AsyncIterable<WireChunk> {
   #window = CREDIT_BYTES_INITIAL;
   #ended = false;
   #failure: unknown;
-  #discarding = false;
+  #isDiscarding = false;
+  #isIterated = false;
   #wake: (() => void) | undefined;
 
   constructor(id: number, port: StreamPort) {
@@ -57,22 +62,22 @@ export class ReceiveHalf implements AsyncIterable<WireChunk> {
   }
 
   /** Takes a chunk from the wire. @throws OperonError `wire.chunk_unexpected`, `wire.credit_exceeded` */
-  push(chunk: WireChunk & { readonly end: boolean; readonly position: number }): void {
+  push(chunk: WireChunk, { end, position }: ChunkPlace): void {
     if (this.#ended)
       throw protocolError("wire.chunk_unexpected", "A chunk came after the end of its stream");
-    if (chunk.position !== this.#position)
+    if (position !== this.#position)
       throw protocolError("wire.chunk_unexpected", "A chunk is missing from a stream");
     this.#position += chunk.payload.byteLength;
     if (chunk.payload.byteLength > 0) {
       this.#used += chunk.payload.byteLength + CHUNK_COST_BYTES;
       if (this.#used > this.#granted)
         throw protocolError("wire.credit_exceeded", "A peer sent more than its credit");
-      if (this.#discarding) this.#consume(chunk);
+      if (this.#isDiscarding) this.#consume(chunk);
       else this.#queue.push(chunk);
-    } else if (!chunk.end) {
+    } else if (!end) {
       throw protocolError("wire.chunk_unexpected", "An empty chunk must end its stream");
     }
-    if (chunk.end) this.#ended = true;
+    if (end) this.#ended = true;
     this.#signal();
   }
 
@@ -85,13 +90,15 @@ export class ReceiveHalf implements AsyncIterable<WireChunk> {
 
   /** Drops what is queued and whatever still comes, granting credit so that the sender is not stuck. */
   discard(): void {
-    if (this.#discarding) return;
-    this.#discarding = true;
+    if (this.#isDiscarding) return;
+    this.#isDiscarding = true;
     for (const chunk of this.#queue.splice(0)) this.#consume(chunk);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WireChunk, undefined> {
-    this.#window = CREDIT_BYTES_WINDOW;
+    if (this.#isIterated) throw new Error("A stream can be read once");
+    this.#isIterated = true;
+    this.#window = Math.max(this.#window, this.#port.windowBytes);
     this.#grant();
     try {
       for (;;) {
@@ -154,9 +161,14 @@ export class SendHalf {
     return this.#position;
   }
 
-  /** More credit from the other end. */
+  /** More credit from the other end. @throws OperonError `wire.credit_invalid` when it exceeds any use */
   addCredit(bytes: number): void {
     this.#credit += bytes;
+    if (this.#credit > CREDIT_BYTES_UNUSED_MAX)
+      throw protocolError(
+        "wire.credit_invalid",
+        "A peer granted more credit than a stream can use",
+      );
     this.#signal();
   }
 

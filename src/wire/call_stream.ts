@@ -1,0 +1,34 @@
+import type { OperonError } from "../error.ts";
+import { ReceiveHalf, SendHalf, type StreamPort } from "./stream.ts";
+
+/** Both halves of a call's stream, and whether the other end gave up. */
+export class CallStream {
+  readonly id: number;
+  readonly incoming: ReceiveHalf;
+  readonly outgoing: SendHalf;
+  readonly #abort = new AbortController();
+
+  constructor(id: number, port: StreamPort) {
+    this.id = id;
+    this.incoming = new ReceiveHalf(id, port);
+    this.outgoing = new SendHalf(id, port);
+  }
+
+  /** Aborts when the other end cancelled or the session ended. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** The response is there: readers still get what is queued, then a clean end; writers stop. */
+  finish(): void {
+    this.incoming.close();
+    this.outgoing.close();
+  }
+
+  /** Ends both halves from this side with `failure`. */
+  abort(failure: OperonError): void {
+    this.incoming.close(failure);
+    this.outgoing.close();
+    this.#abort.abort(failure);
+  }
+}
