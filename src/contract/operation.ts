@@ -121,6 +121,8 @@ export type View =
   | { readonly kind: "line"; readonly template: string }
   /** The stream's bytes and nothing else. */
   | { readonly kind: "bytes" }
+  /** The output is a trace document: a waterfall of its spans. */
+  | { readonly kind: "trace" }
   /** Nothing on success. */
   | { readonly kind: "none" };
 

@@ -188,7 +188,14 @@ export const operations = {
       exit_code: z.int(),
     }),
     resource: () => "audit:*",
-    cli: { node: "optional", exit_code: "exit_code" },
+    cli: {
+      node: "optional",
+      exit_code: "exit_code",
+      view: {
+        kind: "fields",
+        fields: ["ok", "entries", "checkpoints", "last.sequence", "last.hash", "problems"],
+      },
+    },
     examples: [{ name: "verifies the own log", input: {}, command: "audit verify" }],
   }),
 };

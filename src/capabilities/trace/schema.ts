@@ -112,11 +112,7 @@ export const operations = {
       node: "local",
       args: [{ field: "trace", file_into: "document" }],
       flags: { document: { hidden: true } },
-      view: {
-        kind: "table",
-        columns: ["name", "status", "node", "operation", "decision.verdict", "duration_ms"],
-        rows: "spans",
-      },
+      view: { kind: "trace" },
     },
     examples: [
       {

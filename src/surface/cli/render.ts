@@ -3,8 +3,13 @@
 // Next: contract/operation.ts says which view an operation has; table.ts lays tables out.
 
 import type { View } from "../../contract/operation.ts";
+import type { TraceDocument } from "../../trace/document.ts";
+import { renderTrace } from "../../trace/view.ts";
 import { escapeText } from "./escape.ts";
 import { Table, type TableLayout } from "./table.ts";
+
+/** Width of a trace where there is no terminal to fit. */
+const TRACE_COLUMNS = 100;
 
 /** Text of one output. `layout` says how wide it may be and whether tables have headings. */
 export function renderOutput(
@@ -18,6 +23,10 @@ export function renderOutput(
       return "";
     case "line":
       return `${fillTemplate(view.template, output)}\n`;
+    case "trace": {
+      const width = Number.isFinite(layout.columns) ? layout.columns : TRACE_COLUMNS;
+      return `${renderTrace(output as TraceDocument, width)}\n`;
+    }
     case "fields":
       return renderFields(output, view.fields);
     case "table": {
