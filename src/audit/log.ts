@@ -304,6 +304,8 @@ export class AuditLog implements AsyncDisposable {
   }
 
   #checkpoint(): void {
+    // Other processes may have written, and signed, more than this one knows: a checkpoint never covers less than the last.
+    this.#torn = this.#chain.catchUp() ?? this.#torn;
     const head = this.#chain.head();
     if (head.size > this.#checkpointSize) {
       const signed = signCheckpoint(head, { key: this.#key, timeMs: this.#clock.nowMs() });
