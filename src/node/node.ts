@@ -163,12 +163,14 @@ export class Node implements Caller {
   async reload(): Promise<boolean> {
     try {
       const state = await loadPolicyState(this.#options.configPath, this.#options.registry);
+      const before = this.#state.policy.principals;
       this.#state = state;
       this.#mounts = new HostMounts(state.policy.mounts);
       this.addresses.reconfigure(state.loaded.config.client?.nodes ?? {});
       this.#runner.reauthorize();
+      // A stranger was no principal before either: it may be about to redeem an invitation.
       for (const key of this.connector.connectedKeys)
-        if (!state.policy.principals.has(key)) this.#dropRevoked(key);
+        if (before.has(key) && !state.policy.principals.has(key)) this.#dropRevoked(key);
       await this.audit.appendRelaxed({ event: "policy_loaded", detail: state.loaded.fingerprint });
       return true;
     } catch (error) {

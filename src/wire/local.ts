@@ -2,35 +2,32 @@
 // It must never accept a peer of another user, nor a record longer than the limit.
 // Next: session.ts with no peer key; node/ serves the socket, surfaces dial it.
 
+import { dlopen, ptr } from "bun:ffi";
 import { chmodSync, rmSync } from "node:fs";
 import type { Socket, UnixSocketListener } from "bun";
-import { OperonError } from "../error.ts";
+import { systemClock } from "../clock.ts";
+import { OperonError, toOperonError } from "../error.ts";
 import { RECORD_BYTES_MAX } from "../limits.ts";
 import type { ChannelEvents, RecordChannel } from "./channel.ts";
 
 const HEADER_BYTES = 4;
+/** How long a closed channel may take to hand over what was sent before (ms). */
+const LINGER_MS = 2_000;
 
 /** A Unix socket that carries records: u32 big-endian length, then the record. */
 export class LocalChannel implements RecordChannel {
+  events: ChannelEvents | undefined;
   readonly #socket: Socket<LocalState>;
-  #events: ChannelEvents | undefined;
   #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
   #incoming: Uint8Array[] = [];
   #incomingBytes = 0;
   #isClosed = false;
   #isStalled = false;
+  #lingering: Disposable | undefined;
 
   constructor(socket: Socket<LocalState>) {
     this.#socket = socket;
-  }
-
-  get events(): ChannelEvents | undefined {
-    return this.#events;
-  }
-
-  set events(events: ChannelEvents | undefined) {
-    this.#events = events;
   }
 
   get bufferedBytes(): number {
@@ -52,20 +49,20 @@ export class LocalChannel implements RecordChannel {
     if (!this.#isStalled) this.pump();
   }
 
+  /** What was sent before is still delivered, as long as the other end takes it within {@link LINGER_MS}. */
   close(reason: string): void {
     if (this.#isClosed) return;
-    this.#socket.flush();
-    this.#socket.end();
-    this.ended(reason);
+    this.#ended(reason);
+    this.#endWhenSent();
   }
 
   /** Writes what is queued until the kernel is full. */
   pump(): void {
     this.#isStalled = false;
-    while (this.#outgoing.length > 0 && !this.#isClosed) {
+    while (this.#outgoing.length > 0) {
       const next = this.#outgoing[0] as Uint8Array;
       const written = this.#socket.write(next);
-      if (written < 0) return this.ended("wire.local_closed");
+      if (written < 0) return this.gone("wire.local_closed");
       this.#outgoingBytes -= written;
       if (written < next.byteLength) {
         this.#outgoing[0] = next.subarray(written);
@@ -74,26 +71,46 @@ export class LocalChannel implements RecordChannel {
       }
       this.#outgoing.shift();
     }
-    this.#events?.drain();
+    if (this.#isClosed) this.#endWhenSent();
+    else this.events?.drain();
   }
 
   /** Bytes from the kernel, in any division. */
   received(data: Uint8Array): void {
+    if (this.#isClosed) return;
     this.#incoming.push(data);
     this.#incomingBytes += data.byteLength;
     try {
       for (let record = this.#next(); record && !this.#isClosed; record = this.#next())
-        this.#events?.record(record);
-    } catch {
-      this.close("wire.local_protocol");
+        this.events?.record(record);
+    } catch (error) {
+      this.close(toOperonError(error).code);
     }
   }
 
-  /** The socket is gone. */
-  ended(reason: string): void {
+  /** The socket is gone, and with it whatever was not delivered. */
+  gone(reason: string): void {
+    this.#lingering?.[Symbol.dispose]();
+    this.#outgoing = [];
+    this.#outgoingBytes = 0;
+    this.#ended(reason);
+  }
+
+  #ended(reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#events?.closed(reason);
+    this.#incoming = [];
+    this.#incomingBytes = 0;
+    this.events?.closed(reason);
+  }
+
+  #endWhenSent(): void {
+    if (this.#outgoing.length === 0) {
+      this.#lingering?.[Symbol.dispose]();
+      this.#socket.end();
+      return;
+    }
+    this.#lingering ??= systemClock.after(LINGER_MS, () => this.#socket.terminate());
   }
 
   #next(): Uint8Array | undefined {
@@ -107,6 +124,7 @@ export class LocalChannel implements RecordChannel {
         code: "wire.record_too_large",
         kind: "internal",
         message: "A local record is too large",
+        hint: "Both ends must be the same version of operon; restart the daemon after an update",
       });
     if (this.#incomingBytes < HEADER_BYTES + size) return undefined;
     const whole = joined.byteLength >= HEADER_BYTES + size ? joined : Buffer.concat(this.#incoming);
@@ -149,8 +167,8 @@ export class LocalListener implements Disposable {
           },
           data: (socket, data) => socket.data.channel?.received(data),
           drain: (socket) => socket.data.channel?.pump(),
-          close: (socket) => socket.data?.channel?.ended(""),
-          error: (socket) => socket.data?.channel?.ended("wire.local_closed"),
+          close: (socket) => socket.data?.channel?.gone(""),
+          error: (socket) => socket.data?.channel?.gone("wire.local_closed"),
         },
       });
       chmodSync(path, 0o600);
@@ -167,8 +185,9 @@ export class LocalListener implements Disposable {
     }
   }
 
+  /** Stops accepting; open channels go on until their owner closes them. */
   [Symbol.dispose](): void {
-    this.#listener.stop(true);
+    this.#listener.stop(false);
     rmSync(this.#path, { force: true });
   }
 }
@@ -177,32 +196,34 @@ export class LocalListener implements Disposable {
  * Connects to a daemon's local socket.
  * @throws OperonError `wire.no_daemon` when nobody listens there
  */
-export async function dialLocal<Result>(
+export function dialLocal<Result>(
   path: string,
   establish: (channel: LocalChannel) => Result,
 ): Promise<Result> {
-  const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  try {
-    await Bun.connect<LocalState>({
+  return new Promise((resolve, reject) => {
+    const refused = (cause: unknown) => reject(noDaemon(path, cause));
+    Bun.connect<LocalState>({
       unix: path,
       data: { channel: undefined },
       socket: {
         open(socket) {
           const channel = new LocalChannel(socket);
           socket.data = { channel };
-          resolve(establish(channel));
+          try {
+            resolve(establish(channel));
+          } catch (error) {
+            reject(error);
+            channel.close("");
+          }
         },
         data: (socket, data) => socket.data.channel?.received(data),
         drain: (socket) => socket.data.channel?.pump(),
-        close: (socket) => socket.data?.channel?.ended(""),
-        error: (socket) => socket.data?.channel?.ended("wire.local_closed"),
-        connectError: (_socket, error) => reject(noDaemon(path, error)),
+        close: (socket) => socket.data?.channel?.gone(""),
+        error: (socket) => socket.data?.channel?.gone("wire.local_closed"),
+        connectError: (_socket, error) => refused(error),
       },
-    });
-  } catch (error) {
-    reject(noDaemon(path, error));
-  }
-  return promise;
+    }).catch(refused);
+  });
 }
 
 function noDaemon(path: string, cause: unknown): OperonError {
@@ -228,8 +249,6 @@ function peerUid(descriptor: number): number | undefined {
 let readPeerUid: ((descriptor: number) => number | undefined) | undefined;
 
 function makeReadPeerUid(): (descriptor: number) => number | undefined {
-  // Loaded on first use: only a daemon needs it.
-  const { dlopen, ptr } = require("bun:ffi") as typeof import("bun:ffi");
   if (process.platform === "darwin") {
     const { symbols } = dlopen("libSystem.B.dylib", {
       getpeereid: { args: ["i32", "ptr", "ptr"], returns: "i32" },
