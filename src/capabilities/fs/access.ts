@@ -38,11 +38,20 @@ export function accessesOfMove(source: string, target: string): readonly Access[
   ];
 }
 
-/** A truncation is a write. */
-export function accessesOfTruncate(
+/** What changes a file in place is a write. */
+export function accessesOfChange(
   { path }: { readonly path: string },
   { mounts }: ResourceContext,
 ): readonly Access[] {
   const resource = mounts.resourceOf(path);
   return [{ resource }, { resource, as: "fs.write" }];
+}
+
+/** A digest tells what a file holds to whoever can guess it: it is a read. */
+export function accessesOfHash(
+  { path }: { readonly path: string },
+  { mounts }: ResourceContext,
+): readonly Access[] {
+  const resource = mounts.resourceOf(path);
+  return [{ resource }, { resource, as: "fs.read" }];
 }

@@ -1,8 +1,9 @@
 // Handlers of `fs`, one per operation; the work is in the files named after it.
 // It must never reach the disk but through services.mounts and the descriptors it pins.
-// Next: read.ts, write.ts, list.ts, mkdir.ts, rm.ts, rename.ts, copy.ts.
+// Next: read.ts, write.ts, list.ts, mkdir.ts, rm.ts, rename.ts, copy.ts, attribute.ts.
 
 import type { Handlers } from "../../contract/capability.ts";
+import { chmod, hash, touch } from "./attribute.ts";
 import { copy } from "./copy.ts";
 import { list, stat } from "./list.ts";
 import { mkdir } from "./mkdir.ts";
@@ -23,4 +24,7 @@ export const handlers: Handlers<typeof operations, "mounts"> = {
   rename,
   copy,
   truncate,
+  hash,
+  chmod,
+  touch,
 };

@@ -3,6 +3,7 @@
 // Next: folder_lock.ts, staged_file.ts, rename.ts, folder_reader.ts and copy.ts use it.
 
 import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { lutimesSync } from "node:fs";
 import { constants } from "node:os";
 
 /** No child inherits the descriptor. */
@@ -18,6 +19,9 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCL = 4;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const UTIME_OMIT = (1n << 30n) - 2n;
+const NS_PER_SECOND = 1_000_000_000n;
 
 /** What is asked of the kernel. Failures throw an error whose `code` is the errno's name. */
 export interface Native {
@@ -31,6 +35,8 @@ export interface Native {
   readonly getdents: ((fd: number, buffer: Uint8Array) => number) | undefined;
   /** Copies up to `bytes` from file to file inside the kernel, from where both stand. */
   readonly copyRange: ((from: number, to: number, bytes: number) => number) | undefined;
+  /** Sets when an object's content changed last (ns); a link named by the path gets the time itself. */
+  setModified(path: string, modifiedNs: bigint): void;
 }
 
 /** A name relative to an open folder. */
@@ -59,6 +65,7 @@ function openLinux(): Native {
   const { symbols } = openFirst(LIBC_NAMES, {
     flock: { args: [i32, i32], returns: i32 },
     linkat: { args: [i32, pointer, i32, pointer, i32], returns: i32 },
+    utimensat: { args: [i32, pointer, pointer, i32], returns: i32 },
     // Not every C library wraps the younger calls.
     syscall: { args: [i64, i64, i64, i64, i64, i64, i64], returns: i64 },
     __errno_location: { args: [], returns: pointer },
@@ -88,6 +95,13 @@ function openLinux(): Native {
     copyRange(from, to, bytes) {
       return check(syscall(NUMBERS.copy_file_range, from, 0, to, 0, bytes, 0), "copy", errno);
     },
+    setModified(path, modifiedNs) {
+      const name = cString(path);
+      // A descriptor's path is itself a link, which must be followed to the object it pins.
+      const flags = DESCRIPTOR_PATH.test(path) ? 0 : AT_SYMLINK_NOFOLLOW;
+      const times = timesOf(modifiedNs);
+      check(symbols.utimensat(AT_FDCWD, ptr(name), ptr(times), flags), "utimensat", errno);
+    },
   };
 }
 
@@ -113,7 +127,24 @@ function openDarwin(): Native {
     },
     getdents: undefined,
     copyRange: undefined,
+    setModified(path, modifiedNs) {
+      const seconds = Number(modifiedNs) / Number(NS_PER_SECOND);
+      lutimesSync(path, seconds, seconds);
+    },
   };
+}
+
+const DESCRIPTOR_PATH = /^\/proc\/self\/fd\/\d+$/;
+
+/** Two struct timespec: when it was read last is left alone. */
+function timesOf(modifiedNs: bigint): BigInt64Array {
+  const nanoseconds = ((modifiedNs % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  return new BigInt64Array([
+    0n,
+    UTIME_OMIT,
+    (modifiedNs - nanoseconds) / NS_PER_SECOND,
+    nanoseconds,
+  ]);
 }
 
 /** A disk that knows no locks cannot exclude other processes; within this one, changes exclude each other anyway. */

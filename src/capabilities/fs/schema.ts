@@ -4,7 +4,8 @@
 
 import { z } from "zod";
 import { bytes, operation, values } from "../../contract/operation.ts";
-import { accessesOfCopy, accessesOfRename, accessesOfTruncate } from "./access.ts";
+import { accessesOfChange, accessesOfCopy, accessesOfRename } from "./access.ts";
+import { attributeOperations } from "./attribute_operations.ts";
 import { changeErrors, lookErrors } from "./errors.ts";
 import { ByteCount, Entry, Mode, preconditions, Stat, Version, VirtualPath } from "./fields.ts";
 
@@ -261,7 +262,7 @@ export const operations = {
     }),
     output: z.strictObject({ size_bytes: z.int().min(0), version: Version }),
     errors: changeErrors,
-    resource: accessesOfTruncate,
+    resource: accessesOfChange,
     cli: { ...target, flags: { size_bytes: { flag: "size" } }, view: { kind: "none" } },
     examples: [
       {
@@ -272,4 +273,5 @@ export const operations = {
       },
     ],
   }),
+  ...attributeOperations,
 };
