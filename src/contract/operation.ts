@@ -102,6 +102,12 @@ export interface CliShape {
   };
   /** Flag that names a local file for the stream the node sends. */
   readonly sends?: { readonly file_flag?: string };
+  /**
+   * For an operation with two `node_path` arguments: when they name different nodes, the caller reads from the first and
+   * writes to the second with these operations, which take the two paths as their own `node_path` and those of the other
+   * fields they have. `surveys` tells the reading end what is at the writing end already.
+   */
+  readonly relay?: RelayShape;
   /** Output field whose value becomes the process's exit code. */
   readonly exit_code?: string;
   /** No command: a call that other nodes make, not people (`node.redeem`). */
@@ -110,6 +116,16 @@ export interface CliShape {
   readonly aliases?: readonly string[];
   /** How a person reads the result; `--json` ignores it. Default: `fields`. */
   readonly view?: View;
+}
+
+/** Operations a call between two nodes is made of, by id. */
+export interface RelayShape {
+  /** Sends bytes; called at the first path's node. Receives what `surveys` sends. */
+  readonly reads: string;
+  /** Receives those bytes; called at the second path's node. Its output is the call's. */
+  readonly writes: string;
+  /** Sends bytes; called at the second path's node. */
+  readonly surveys?: string;
 }
 
 /** How text output is laid out. Field names may be dotted (`decision.verdict`). */

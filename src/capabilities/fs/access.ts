@@ -55,3 +55,21 @@ export function accessesOfHash(
   const resource = mounts.resourceOf(path);
   return [{ resource }, { resource, as: "fs.read" }];
 }
+
+/** What reading a tree asks for: a folder is listed, a file or link read. Also asked of every entry. */
+export function accessesOfTreeRead(operation: string, isRoot: boolean) {
+  return (resource: string, kind: "folder" | "file"): readonly Access[] => [
+    { resource, as: operation },
+    ...(kind === "folder" || isRoot ? [{ resource, as: "fs.list" }] : []),
+    ...(kind === "file" || isRoot ? [{ resource, as: "fs.read" }] : []),
+  ];
+}
+
+/** What making a tree asks for: a folder is made, everything is written. Also asked of every entry. */
+export function accessesOfTreeWrite(operation: string) {
+  return (resource: string, kind: "folder" | "file"): readonly Access[] => [
+    { resource, as: operation },
+    { resource, as: "fs.write" },
+    ...(kind === "folder" ? [{ resource, as: "fs.mkdir" }] : []),
+  ];
+}

@@ -1,19 +1,25 @@
-// fs.copy: copies a file on the node, inside the kernel where it can.
+// fs.copy within a node: a file inside the kernel where it can, a folder entry by entry.
 // It must never show a half-made copy or follow a link at either end.
-// Next: staged_file.ts for how the copy appears, open_file.ts for what may be copied.
+// Next: tree_source.ts and tree_sink.ts for folders, staged_file.ts for how a copy appears.
 
 import { readSync, writeSync } from "node:fs";
 import type { z } from "zod";
 import type { Call } from "../../contract/capability.ts";
+import type { MountParent } from "../../contract/services.ts";
+import { accessesOfTreeRead, accessesOfTreeWrite } from "./access.ts";
 import { versionOf } from "./describe.ts";
 import { attempt } from "./failure.ts";
 import { native } from "./native.ts";
 import { openFile } from "./open_file.ts";
 import { assertPrecondition, currentAt } from "./precondition.ts";
-import type { operations } from "./schema.ts";
 import { StagedFile } from "./staged_file.ts";
+import { haveBelow } from "./tree_have.ts";
+import type { treeOperations } from "./tree_operations.ts";
+import type { CopyReport } from "./tree_report.ts";
+import { TreeSink } from "./tree_sink.ts";
+import { readTree } from "./tree_source.ts";
 
-type Copy = typeof operations.copy;
+type Copy = (typeof treeOperations)["copy"];
 
 /** Copied before other calls get a turn (bytes): a few milliseconds. */
 const TURN_BYTES = 8 * 1024 * 1024;
@@ -22,9 +28,12 @@ const TURN_BYTES = 8 * 1024 * 1024;
 export async function copy(
   input: z.output<Copy["input"]>,
   call: Call<Copy, "mounts">,
-): Promise<z.input<Copy["output"]>> {
+): Promise<CopyReport> {
   const { path, to } = input;
   using source = call.services.mounts.parent(path, "look");
+  if (input.recursive && (source.name === "" || currentAt(source, call)?.isDirectory())) {
+    return copyFolder(source, input, call);
+  }
   using file = openFile(source, call);
   using target = call.services.mounts.parent(to, "change");
   if (target.name === "") throw call.fail("not_a_file", { path: to });
@@ -32,10 +41,43 @@ export async function copy(
   using staged = new StagedFile(target, call);
   await copyContent(file.fd, staged.fd, { to, call });
   const mode = Number(file.stat.mode) & 0o777;
-  const { stat, created } = await staged.commit({ ...input, mode }, call);
-  return { size_bytes: Number(stat.size), version: versionOf(stat), created };
+  const dress = { ...input, mode, modified_ns: file.stat.mtimeNs };
+  const { stat, created } = await staged.commit(dress, call);
+  const size = Number(stat.size);
+  return {
+    via: "node",
+    files: 1,
+    folders: 0,
+    links: 0,
+    kept: 0,
+    skipped: 0,
+    skipped_entries: [],
+    size_bytes: size,
+    copied_bytes: size,
+    version: versionOf(stat),
+    created,
+  };
 }
 
+/** Asks about every entry at both ends as it comes to it; what cannot be copied is reported. */
+async function copyFolder(
+  source: MountParent,
+  input: z.output<Copy["input"]>,
+  call: Call<Copy, "mounts">,
+): Promise<CopyReport> {
+  const { path, to, recursive, skip_denied, checksum } = input;
+  using target = call.services.mounts.parent(to, "change");
+  const above = source.virtual_path === "/" ? "/" : `${source.virtual_path}/`;
+  if (`${target.virtual_path}/`.startsWith(above)) throw call.fail("into_itself", { path, to });
+  const have = checksum ? undefined : haveBelow(target.virtual_path, call);
+  const common = { skipDenied: skip_denied, hashed: false };
+  const readAccesses = accessesOfTreeRead("fs.copy", false);
+  const reading = { ...common, path, recursive, have, accessesOf: readAccesses };
+  const writing = { ...common, ...input, accessesOf: accessesOfTreeWrite("fs.copy") };
+  using sink = new TreeSink(writing, call);
+  for await (const event of readTree(reading, call)) await sink.take(event);
+  return sink.finish();
+}
 async function copyContent(
   from: number,
   into: number,

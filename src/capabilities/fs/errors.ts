@@ -131,6 +131,21 @@ export const changeErrors = {
     message: "The folders are nested too deeply to handle in one call",
     hint: "Start with a folder further down",
   },
+  changed: {
+    kind: "aborted",
+    message: "What an earlier copy left at the target changed since it was looked at",
+    hint: "Run the copy again",
+  },
+  hash_mismatch: {
+    kind: "data_loss",
+    message: "The content that arrived is not what was sent; the target is as it was",
+    hint: "Run the copy again: what an earlier copy left is not used any more",
+  },
+  stream_invalid: {
+    kind: "invalid_argument",
+    message: "What was sent is not a tree of files",
+    hint: "Send what fs.send_tree gives, from its first byte to its last",
+  },
   no_space: {
     kind: "resource_exhausted",
     message: "The node's disk or quota is full",

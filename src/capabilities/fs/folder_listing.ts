@@ -2,7 +2,7 @@
 // It must never hold a whole large folder in memory, or look a name up through anything but the open folder.
 // Next: list.ts streams these; folder_reader.ts reads the names.
 
-import { fstatSync, lstatSync } from "node:fs";
+import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
 import type { MountFolder, Mounts } from "../../contract/services.ts";
 import { type Description, describe } from "./describe.ts";
 import { entryPath, isUtf8, readNames } from "./folder_reader.ts";
@@ -13,12 +13,31 @@ export type ListEntry = Description & { readonly name: string; readonly name_byt
 /** Up to this many names are sorted; a larger folder streams in the disk's order. */
 const SORTED_MAX = 10_000;
 
+/** Something in a folder, as it was when it was looked at. */
+export interface Found {
+  /** Text of its name; not what it is called where {@link isNameable} is false. */
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly stat: BigIntStats;
+  /** Whether its name is valid UTF-8. */
+  readonly isNameable: boolean;
+}
+
 /** Entries of a folder; those that vanish while it is read are left out. Throws what the host throws. */
 export function* entriesOf(folder: MountFolder, mounts: Mounts): Generator<ListEntry, undefined> {
+  for (const { name, bytes, stat, isNameable } of foundIn(folder, mounts)) {
+    const described = { name, ...describe(stat) };
+    yield isNameable ? described : { ...described, name_bytes: bytes.toString("base64") };
+  }
+  return undefined;
+}
+
+/** The same, not yet described. */
+export function* foundIn(folder: MountFolder, mounts: Mounts): Generator<Found, undefined> {
   const points = mountPointsIn(folder, mounts);
   for (const name of namesOf(folder, points)) {
-    const entry = describeEntry(folder, name, points);
-    if (entry) yield entry;
+    const found = look(folder, name, points);
+    if (found) yield found;
   }
   return undefined;
 }
@@ -55,27 +74,22 @@ function mountPointsIn(folder: MountFolder, mounts: Mounts): MountPoints {
 }
 
 /** `undefined` for what has gone since its name was read. */
-function describeEntry(
-  folder: MountFolder,
-  bytes: Buffer,
-  points: MountPoints,
-): ListEntry | undefined {
+function look(folder: MountFolder, bytes: Buffer, points: MountPoints): Found | undefined {
   const name = bytes.toString();
   const point = points.get(name);
-  if (point) return describePoint(name, point);
-  const path = entryPath(folder.path, bytes);
-  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  if (!found) return undefined;
-  const described = { name, ...describe(found) };
-  return isUtf8(bytes, name) ? described : { ...described, name_bytes: bytes.toString("base64") };
+  const isNameable = point !== undefined || isUtf8(bytes, name);
+  const stat = point
+    ? lookAtPoint(point)
+    : lstatSync(entryPath(folder.path, bytes), { bigint: true, throwIfNoEntry: false });
+  return stat && { name, bytes, stat, isNameable };
 }
 
-function describePoint(name: string, open: () => MountFolder): ListEntry | undefined {
+/** A mount whose host folder is missing is left out: listing the folder above it must still work. */
+function lookAtPoint(open: () => MountFolder): BigIntStats | undefined {
   try {
     using root = open();
-    return { name, ...describe(fstatSync(root.fd, { bigint: true })) };
+    return fstatSync(root.fd, { bigint: true });
   } catch {
-    // A mount whose host folder is missing: listing the folder above it must still work.
     return undefined;
   }
 }

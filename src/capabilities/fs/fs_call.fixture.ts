@@ -29,6 +29,7 @@ export interface CallResult {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly values: any[];
   readonly text: string;
+  readonly bytes: Buffer;
 }
 
 type Name = keyof typeof operations;
@@ -98,9 +99,10 @@ export class FsBench implements Disposable {
     operation.output.parse(output);
     if (operation.sends?.kind === "values") {
       for (const value of chunks) operation.sends.item.parse(value);
-      return { output, values: chunks, text: "" };
+      return { output, values: chunks, text: "", bytes: Buffer.alloc(0) };
     }
-    return { output, values: [], text: Buffer.concat(chunks as Uint8Array[]).toString() };
+    const bytes = Buffer.concat(chunks as Uint8Array[]);
+    return { output, values: [], text: bytes.toString(), bytes };
   }
 
   #call(name: Name, { content, signal, authorize }: CallParts): Call {

@@ -11,6 +11,7 @@ import { read } from "./read.ts";
 import { rename } from "./rename.ts";
 import { rm } from "./rm.ts";
 import type { operations } from "./schema.ts";
+import { receiveTree, sendTree, surveyTreeHandler } from "./tree_transfer.ts";
 import { truncate, write } from "./write.ts";
 
 /** One handler per operation of `operations`. */
@@ -27,4 +28,7 @@ export const handlers: Handlers<typeof operations, "mounts"> = {
   hash,
   chmod,
   touch,
+  survey_tree: surveyTreeHandler,
+  send_tree: sendTree,
+  receive_tree: receiveTree,
 };

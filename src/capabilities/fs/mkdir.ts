@@ -55,12 +55,12 @@ function folderExists(path: string, call: Making): boolean {
 }
 
 /** Makes one folder; false when there is one already. */
-function makeFolder(path: string, call: Making): boolean {
+export function makeFolder(path: string, call: Making, mode = 0o777): boolean {
   using parent = call.services.mounts.parent(path, "change");
   if (parent.name === "") return false;
   return attempt(call, path, () => {
     try {
-      mkdirSync(parent.path);
+      mkdirSync(parent.path, { mode });
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -197,7 +197,7 @@ describe("copy", () => {
 
   test("asks policy for reading the source and writing the target", () => {
     const context = { node_id: "n", mounts: bench.mounts };
-    const input = { path: "/a", to: "/data/b", require_absent: false };
+    const input = operations.copy.input.parse({ path: "/a", to: "/data/b" });
     expect(operations.copy.resource(input, context)).toEqual([
       { resource: "fs:data/b" },
       { resource: "fs:workspace/a", as: "fs.read" },

@@ -4,10 +4,11 @@
 
 import { z } from "zod";
 import { bytes, operation, values } from "../../contract/operation.ts";
-import { accessesOfChange, accessesOfCopy, accessesOfRename } from "./access.ts";
+import { accessesOfChange, accessesOfRename } from "./access.ts";
 import { attributeOperations } from "./attribute_operations.ts";
 import { changeErrors, lookErrors } from "./errors.ts";
 import { ByteCount, Entry, Mode, preconditions, Stat, Version, VirtualPath } from "./fields.ts";
+import { treeOperations } from "./tree_operations.ts";
 
 const LIMIT_MAX = 10_000_000;
 
@@ -220,38 +221,7 @@ export const operations = {
       },
     ],
   }),
-  copy: operation({
-    summary: "Copy a file, within a mount or across mounts of one node",
-    description:
-      "The copy appears whole or not at all and has the mode of its source. Preconditions are about the target.",
-    effect: "write",
-    input: z
-      .strictObject({
-        path: VirtualPath,
-        to: VirtualPath.describe("Path of the copy"),
-        ...preconditions,
-      })
-      .refine(
-        (input) => !(input.require_absent && input.expected_version !== undefined),
-        "A file cannot be absent and have a version",
-      ),
-    output: z.strictObject({
-      size_bytes: z.int().min(0),
-      version: Version,
-      created: z.boolean().describe("Whether nothing was there before"),
-    }),
-    errors: changeErrors,
-    resource: accessesOfCopy,
-    cli: { ...pair, aliases: ["cp"], view: { kind: "none" } },
-    examples: [
-      {
-        name: "reports a missing source",
-        input: { path: "/nope", to: "/new" },
-        error: "missing",
-        command: "fs copy local:/nope local:/new",
-      },
-    ],
-  }),
+  ...treeOperations,
   truncate: operation({
     summary: "Cut or extend a file to a size",
     effect: "destroy",

@@ -13,7 +13,10 @@ import {
   fstatSync,
   fsync,
   fsyncSync,
+  ftruncateSync,
+  futimesSync,
   linkSync,
+  lstatSync,
   openSync,
   renameSync,
   unlinkSync,
@@ -36,11 +39,16 @@ export interface CommitOptions extends Precondition {
   readonly mode?: number | undefined;
   /** Wait until content and name are on the disk. */
   readonly durable?: boolean | undefined;
+  /** When the content changed last (ns); default: now. */
+  readonly modified_ns?: bigint | undefined;
 }
 
-/** For tests: `named` does without O_TMPFILE, as on disks and systems that lack it. */
+/** How a file is staged. */
 export interface StagingOptions {
+  /** For tests: does without O_TMPFILE, as on disks and systems that lack it. */
   readonly named?: boolean;
+  /** A name under which an upload that breaks off stays, and how much of what is there already counts (bytes). */
+  readonly partial?: { readonly name: string; readonly offset_bytes: number };
 }
 
 /** What a commit did. */
@@ -63,10 +71,21 @@ export class StagedFile implements Disposable {
   readonly #call: Failing;
   /** Name it has while it is not in place; `undefined` while it has none at all. */
   #name: string | undefined;
+  /** Whether it stays under that name when it is dropped. */
+  #isKept = false;
+  #position = 0;
 
   constructor(parent: MountParent, call: Failing, options: StagingOptions = {}) {
     this.#parent = parent;
     this.#call = call;
+    const { partial } = options;
+    if (partial) {
+      this.fd = openPartial(parent, partial, call);
+      this.#name = partial.name;
+      this.#isKept = true;
+      this.#position = partial.offset_bytes;
+      return;
+    }
     const unnamed = options.named ? undefined : openUnnamed(parent);
     this.#name = unnamed === undefined ? temporaryName() : undefined;
     this.fd = unnamed ?? attempt(call, parent.virtual_path, () => this.#openNamed());
@@ -76,9 +95,16 @@ export class StagedFile implements Disposable {
   write(bytes: Uint8Array): void {
     attempt(this.#call, this.#parent.virtual_path, () => {
       for (let done = 0; done < bytes.byteLength; ) {
-        done += writeSync(this.fd, bytes, done, bytes.byteLength - done);
+        const put = writeSync(this.fd, bytes, done, bytes.byteLength - done, this.#position);
+        done += put;
+        this.#position += put;
       }
     });
+  }
+
+  /** Leaves nothing behind, not even of a partial file: what it holds is of no use. */
+  abandon(): void {
+    this.#isKept = false;
   }
 
   /**
@@ -101,8 +127,9 @@ export class StagedFile implements Disposable {
     // Replacing needs no right to the file itself: honour one that its owner made read-only.
     if (current) attempt(call, path, () => accessSync(this.#parent.path, constants.W_OK));
     return attempt(call, path, () => {
-      this.#dress(current, options.mode);
+      this.#dress(current, options);
       this.#place(current !== undefined);
+      this.#isKept = false;
       if (options.durable) syncFolder(this.#parent);
       return { stat: fstatSync(this.fd, { bigint: true }), created: current === undefined };
     });
@@ -110,7 +137,7 @@ export class StagedFile implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.fd);
-    if (this.#name === undefined) return;
+    if (this.#name === undefined || this.#isKept) return;
     try {
       unlinkSync(this.#pathOf(this.#name));
     } catch {
@@ -120,7 +147,7 @@ export class StagedFile implements Disposable {
   }
 
   /** Owner and permissions of the file it replaces; never its set-user-id bits. */
-  #dress(current: BigIntStats | undefined, mode: number | undefined): void {
+  #dress(current: BigIntStats | undefined, { mode, modified_ns }: CommitOptions): void {
     const own = fstatSync(this.fd, { bigint: true });
     if (current && (current.uid !== own.uid || current.gid !== own.gid)) {
       try {
@@ -132,6 +159,7 @@ export class StagedFile implements Disposable {
     const kept = current ? Number(current.mode) & 0o777 : 0o666 & ~process.umask();
     const bits = mode ?? kept;
     fchmodSync(this.fd, bits);
+    if (modified_ns !== undefined) setModified(this.fd, modified_ns);
     if (current) passTime(this.fd, { bits, after: current.ctimeNs });
   }
 
@@ -169,6 +197,42 @@ function openUnnamed(parent: MountParent): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Opens what an earlier upload left, or starts it. The lock keeps two uploads from filling one file.
+ * @throws `fs.changed` when there is less than counted on, or the file is not this node's alone; `fs.busy`
+ */
+function openPartial(
+  parent: MountParent,
+  { name, offset_bytes }: { readonly name: string; readonly offset_bytes: number },
+  call: Failing,
+): number {
+  const path = parent.virtual_path;
+  return attempt(call, path, () => {
+    const host = `${dirname(parent.path)}/${name}`;
+    const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const fd = openSync(host, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600);
+    try {
+      const stat = fstatSync(fd);
+      assertFile(fstatSync(fd, { bigint: true }), path, call);
+      if (!native().tryLock(fd)) throw call.fail("busy", { path });
+      const named = lstatSync(host, { throwIfNoEntry: false });
+      const isOwn = stat.nlink === 1 && named?.ino === stat.ino && named.dev === stat.dev;
+      if (!isOwn || stat.size < offset_bytes) throw call.fail("changed", { path });
+      ftruncateSync(fd, offset_bytes);
+      return fd;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  });
+}
+
+function setModified(fd: number, modifiedNs: bigint): void {
+  if (process.platform === "linux") return native().setModified(`/proc/self/fd/${fd}`, modifiedNs);
+  const seconds = Number(modifiedNs) / 1e9;
+  futimesSync(fd, seconds, seconds);
 }
 
 function temporaryName(): string {

@@ -1,0 +1,90 @@
+// One file of a tree as it arrives: staged beside its place, checked against its hash, then put in place.
+// It must never put a file in place whose bytes are not those that were sent.
+// Next: tree_sink.ts makes these; staged_file.ts for how a file is staged.
+
+import type { MountParent } from "../../contract/services.ts";
+import { hashRange } from "./file_hash.ts";
+import type { Precondition } from "./precondition.ts";
+import { type Committed, type Committing, StagedFile } from "./staged_file.ts";
+import { type FileEndEvent, type FileEvent, PARTIAL_BYTES_MIN, partialName } from "./tree_event.ts";
+
+/** What arrives, and where it goes. */
+export interface ReceivedFileParts {
+  readonly path: string;
+  readonly event: FileEvent;
+  /** Whether it must come with its hash. */
+  readonly hashed: boolean;
+  readonly precondition: Precondition;
+}
+
+/** A file under way; dispose it to drop it, but for the partial file of a large one. */
+export class ReceivedFile implements Disposable {
+  readonly event: FileEvent;
+  receivedBytes = 0;
+  readonly #parts: ReceivedFileParts;
+  readonly #call: Committing;
+  readonly #parent: MountParent;
+  readonly #staged: StagedFile;
+  readonly #hasher: Bun.CryptoHasher | undefined;
+
+  /** @throws `fs.stream_invalid`, `fs.changed`, `fs.busy`, and what opening may end in */
+  constructor(parts: ReceivedFileParts, call: Committing) {
+    const { event, path, hashed } = parts;
+    const { size_bytes, offset_bytes } = event;
+    this.event = event;
+    this.#parts = parts;
+    this.#call = call;
+    this.#hasher = hashed ? new Bun.CryptoHasher("sha256") : undefined;
+    const isLarge = hashed && size_bytes >= PARTIAL_BYTES_MIN;
+    if (offset_bytes > (isLarge ? size_bytes : 0)) {
+      throw call.fail("stream_invalid", { why: "an offset is wrong" });
+    }
+    this.#parent = call.services.mounts.parent(path, "change");
+    try {
+      if (this.#parent.name === "") throw call.fail("not_a_file", { path });
+      const partial = { name: partialName(this.#parent.name, event), offset_bytes };
+      this.#staged = new StagedFile(this.#parent, call, isLarge ? { partial } : {});
+    } catch (error) {
+      this.#parent[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Hashes what an earlier copy left. Call once, before the first data. */
+  async readPartial(): Promise<void> {
+    const { event, path } = this.#parts;
+    if (!this.#hasher || event.offset_bytes === 0) return;
+    const range = { start: 0, end: event.offset_bytes, hasher: this.#hasher };
+    await hashRange(this.#staged.fd, { ...range, path, call: this.#call });
+  }
+
+  /** @throws `fs.stream_invalid` when more comes than was announced */
+  write(bytes: Uint8Array): void {
+    this.receivedBytes += bytes.byteLength;
+    const { offset_bytes, size_bytes } = this.event;
+    if (offset_bytes + this.receivedBytes > size_bytes) {
+      throw this.#call.fail("stream_invalid", { why: "a file is longer than announced" });
+    }
+    this.#hasher?.update(bytes);
+    this.#staged.write(bytes);
+  }
+
+  /** @throws `fs.hash_mismatch`, `fs.stream_invalid`, and what a commit may end in */
+  async commit({ sha256, size_bytes }: FileEndEvent): Promise<Committed> {
+    const { event, path, precondition } = this.#parts;
+    if (size_bytes !== event.offset_bytes + this.receivedBytes) {
+      throw this.#call.fail("stream_invalid", { why: "a file is not as long as it says" });
+    }
+    if (this.#hasher && this.#hasher.digest("hex") !== sha256) {
+      this.#staged.abandon();
+      throw this.#call.fail("hash_mismatch", { path });
+    }
+    const { mode, modified_ns } = event;
+    return this.#staged.commit({ ...precondition, mode, modified_ns }, this.#call);
+  }
+
+  [Symbol.dispose](): void {
+    this.#staged[Symbol.dispose]();
+    this.#parent[Symbol.dispose]();
+  }
+}
