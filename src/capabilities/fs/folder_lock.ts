@@ -31,7 +31,7 @@ export async function lockFolders(
   const untilMs = systemClock.monotonicMs() + WAIT_MAX_MS;
   for (let spins = 0; ; spins++) {
     call.signal.throwIfAborted();
-    const lock = tryAll(parents, call);
+    const lock = tryLockFolders(parents, call);
     if (lock) return lock;
     if (systemClock.monotonicMs() > untilMs) {
       throw call.fail("busy", { path: parents[0]?.virtual_path });
@@ -41,8 +41,11 @@ export async function lockFolders(
   }
 }
 
-/** All or nothing, so that two calls that lock the same folders in another order cannot block each other. */
-function tryAll(parents: readonly MountParent[], call: Failing): Disposable | undefined {
+/** The same at once, or `undefined`. All or nothing, so that two calls that lock the same folders in another order cannot block each other. */
+export function tryLockFolders(
+  parents: readonly MountParent[],
+  call: Failing,
+): Disposable | undefined {
   const held = new Map<string, number>();
   const release = () => {
     for (const fd of held.values()) closeSync(fd);

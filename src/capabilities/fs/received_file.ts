@@ -17,48 +17,44 @@ export interface ReceivedFileParts {
   readonly precondition: Precondition;
 }
 
+/** Files up to this size (bytes) are held until they are complete, then written in one go: most files are small. */
+const HELD_BYTES_MAX = 128 * 1024;
+
 /** A file under way; dispose it to drop it, but for the partial file of a large one. */
 export class ReceivedFile implements Disposable {
   readonly event: FileEvent;
   receivedBytes = 0;
   readonly #parts: ReceivedFileParts;
   readonly #call: Committing;
-  readonly #parent: MountParent;
-  readonly #staged: StagedFile;
   readonly #hasher: Bun.CryptoHasher | undefined;
+  /** Where it is staged; a small file is `held` instead. */
+  readonly #staging: Staging | undefined;
+  readonly #held: Uint8Array[] = [];
 
   /** @throws `fs.stream_invalid`, `fs.changed`, `fs.busy`, and what opening may end in */
   constructor(parts: ReceivedFileParts, call: Committing) {
-    const { event, path, hashed } = parts;
+    const { event, hashed } = parts;
     const { size_bytes, offset_bytes } = event;
     this.event = event;
     this.#parts = parts;
     this.#call = call;
     this.#hasher = hashed ? new Bun.CryptoHasher("sha256") : undefined;
-    const isLarge = hashed && size_bytes >= PARTIAL_BYTES_MIN;
-    if (offset_bytes > (isLarge ? size_bytes : 0)) {
+    const isPartial = hashed && size_bytes >= PARTIAL_BYTES_MIN;
+    if (offset_bytes > (isPartial ? size_bytes : 0)) {
       throw call.fail("stream_invalid", { why: "an offset is wrong" });
     }
-    this.#parent = call.services.mounts.parent(path, "change");
-    try {
-      if (this.#parent.name === "") throw call.fail("not_a_file", { path });
-      const partial = { name: partialName(this.#parent.name, event), offset_bytes };
-      this.#staged = new StagedFile(this.#parent, call, isLarge ? { partial } : {});
-    } catch (error) {
-      this.#parent[Symbol.dispose]();
-      throw error;
-    }
+    if (size_bytes > HELD_BYTES_MAX) this.#staging = stage(parts, isPartial, call);
   }
 
   /** Hashes what an earlier copy left. Call once, before the first data. */
   async readPartial(): Promise<void> {
     const { event, path } = this.#parts;
-    if (!this.#hasher || event.offset_bytes === 0) return;
+    if (!this.#hasher || !this.#staging || event.offset_bytes === 0) return;
     const range = { start: 0, end: event.offset_bytes, hasher: this.#hasher };
-    await hashRange(this.#staged.fd, { ...range, path, call: this.#call });
+    await hashRange(this.#staging.staged.fd, { ...range, path, call: this.#call });
   }
 
-  /** @throws `fs.stream_invalid` when more comes than was announced */
+  /** Takes bytes it does not keep. @throws `fs.stream_invalid` when more comes than was announced */
   write(bytes: Uint8Array): void {
     this.receivedBytes += bytes.byteLength;
     const { offset_bytes, size_bytes } = this.event;
@@ -66,7 +62,8 @@ export class ReceivedFile implements Disposable {
       throw this.#call.fail("stream_invalid", { why: "a file is longer than announced" });
     }
     this.#hasher?.update(bytes);
-    this.#staged.write(bytes);
+    if (this.#staging) this.#staging.staged.write(bytes);
+    else this.#held.push(bytes.slice());
   }
 
   /** @throws `fs.hash_mismatch`, `fs.stream_invalid`, and what a commit may end in */
@@ -76,15 +73,44 @@ export class ReceivedFile implements Disposable {
       throw this.#call.fail("stream_invalid", { why: "a file is not as long as it says" });
     }
     if (this.#hasher && this.#hasher.digest("hex") !== sha256) {
-      this.#staged.abandon();
+      this.#staging?.staged.abandon();
       throw this.#call.fail("hash_mismatch", { path });
     }
-    const { mode, modified_ns } = event;
-    return this.#staged.commit({ ...precondition, mode, modified_ns }, this.#call);
+    const options = { ...precondition, mode: event.mode, modified_ns: event.modified_ns };
+    if (this.#staging) return this.#staging.staged.commit(options, this.#call);
+    using staging = stage(this.#parts, false, this.#call);
+    for (const bytes of this.#held) staging.staged.write(bytes);
+    return await staging.staged.commit({ ...options, just_opened: true }, this.#call);
   }
 
   [Symbol.dispose](): void {
-    this.#staged[Symbol.dispose]();
-    this.#parent[Symbol.dispose]();
+    this.#staging?.[Symbol.dispose]();
+  }
+}
+
+interface Staging extends Disposable {
+  readonly parent: MountParent;
+  readonly staged: StagedFile;
+}
+
+function stage({ path, event }: ReceivedFileParts, isPartial: boolean, call: Committing): Staging {
+  const parent = call.services.mounts.parent(path, "change");
+  try {
+    if (parent.name === "") throw call.fail("not_a_file", { path });
+    const partial = isPartial
+      ? { name: partialName(parent.name, event), offset_bytes: event.offset_bytes }
+      : undefined;
+    const staged = new StagedFile(parent, call, partial ? { partial } : {});
+    return {
+      parent,
+      staged,
+      [Symbol.dispose]() {
+        staged[Symbol.dispose]();
+        parent[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    parent[Symbol.dispose]();
+    throw error;
   }
 }

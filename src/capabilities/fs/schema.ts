@@ -70,6 +70,7 @@ export const operations = {
     cli: {
       ...target,
       aliases: ["ls"],
+      shell: { words: ["ls"], part: "folder" },
       flags: { recursive: { short: "r" } },
       view: { kind: "table", columns: ["type", "mode", "size_bytes", "modified", "name"] },
     },
@@ -93,7 +94,13 @@ export const operations = {
     }),
     errors: lookErrors,
     resource: ({ path }, { mounts }) => mounts.resourceOf(path),
-    cli: { ...target, aliases: ["cat"], sends: { file_flag: "output" }, view: { kind: "bytes" } },
+    cli: {
+      ...target,
+      aliases: ["cat"],
+      shell: { words: ["cat"], part: "file_source" },
+      sends: { file_flag: "output" },
+      view: { kind: "bytes" },
+    },
     examples: [
       {
         name: "reports a missing file",
@@ -133,6 +140,7 @@ export const operations = {
     cli: {
       ...target,
       receives: { text_flag: "content", file_flag: "file", stdin: "piped" },
+      shell: { part: "file_sink" },
       view: { kind: "none" },
     },
     examples: [
@@ -162,7 +170,12 @@ export const operations = {
     output: z.strictObject({ created: z.boolean(), version: Version }),
     errors: changeErrors,
     resource: ({ path }, { mounts }) => mounts.resourceOf(path),
-    cli: { ...target, flags: { parents: { short: "p" } }, view: { kind: "none" } },
+    cli: {
+      ...target,
+      flags: { parents: { short: "p" } },
+      shell: { words: ["mkdir"] },
+      view: { kind: "none" },
+    },
     examples: [
       {
         name: "makes a folder and those above it",
@@ -186,7 +199,12 @@ export const operations = {
     output: z.strictObject({ removed: z.int().min(1).describe("Files and folders removed") }),
     errors: changeErrors,
     resource: ({ path }, { mounts }) => mounts.resourceOf(path),
-    cli: { ...target, flags: { recursive: { short: "r" } }, view: { kind: "none" } },
+    cli: {
+      shell: { words: ["rm"] },
+      ...target,
+      flags: { recursive: { short: "r" } },
+      view: { kind: "none" },
+    },
     examples: [
       {
         name: "reports a missing file",
@@ -211,7 +229,7 @@ export const operations = {
     output: z.strictObject({ version: Version }),
     errors: changeErrors,
     resource: accessesOfRename,
-    cli: { ...pair, aliases: ["mv"], view: { kind: "none" } },
+    cli: { ...pair, aliases: ["mv"], shell: { words: ["mv"] }, view: { kind: "none" } },
     examples: [
       {
         name: "reports a missing source",

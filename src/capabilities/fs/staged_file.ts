@@ -28,7 +28,7 @@ import type { Call } from "../../contract/capability.ts";
 import type { AnyOperation } from "../../contract/operation.ts";
 import type { MountParent } from "../../contract/services.ts";
 import { attempt, type Failing, failureOf } from "./failure.ts";
-import { type Locking, lockFolders } from "./folder_lock.ts";
+import { type Locking, lockFolders, tryLockFolders } from "./folder_lock.ts";
 import { native, O_CLOEXEC, O_TMPFILE_BIT } from "./native.ts";
 import { assertFile } from "./open_file.ts";
 import { assertInPlace, assertPrecondition, currentAt, type Precondition } from "./precondition.ts";
@@ -41,6 +41,8 @@ export interface CommitOptions extends Precondition {
   readonly durable?: boolean | undefined;
   /** When the content changed last (ns); default: now. */
   readonly modified_ns?: bigint | undefined;
+  /** Nothing has waited since the parent was opened, so that it cannot have become another folder meanwhile. */
+  readonly just_opened?: boolean;
 }
 
 /** How a file is staged. */
@@ -118,9 +120,11 @@ export class StagedFile implements Disposable {
     } catch (error) {
       throw failureOf(call, path, error);
     }
-    using _lock = await lockFolders([this.#parent], call);
+    const free = tryLockFolders([this.#parent], call);
+    using _lock = free ?? (await lockFolders([this.#parent], call));
     call.signal.throwIfAborted();
-    assertInPlace(this.#parent, call);
+    const hasWaited = !free || options.durable || !options.just_opened;
+    if (hasWaited) assertInPlace(this.#parent, call);
     const current = currentAt(this.#parent, call);
     assertPrecondition(current, options, { path, call });
     if (current) assertFile(current, path, call);
@@ -148,14 +152,7 @@ export class StagedFile implements Disposable {
 
   /** Owner and permissions of the file it replaces; never its set-user-id bits. */
   #dress(current: BigIntStats | undefined, { mode, modified_ns }: CommitOptions): void {
-    const own = fstatSync(this.fd, { bigint: true });
-    if (current && (current.uid !== own.uid || current.gid !== own.gid)) {
-      try {
-        fchownSync(this.fd, Number(current.uid), Number(current.gid));
-      } catch {
-        // Only root may give files away; replacing somebody's file then makes it the node's, as any editor would.
-      }
-    }
+    if (current) takeOwner(this.fd, current);
     const kept = current ? Number(current.mode) & 0o777 : 0o666 & ~process.umask();
     const bits = mode ?? kept;
     fchmodSync(this.fd, bits);
@@ -185,6 +182,17 @@ export class StagedFile implements Disposable {
 
   #pathOf(name: string): string {
     return `${dirname(this.#parent.path)}/${name}`;
+  }
+}
+
+/** Only root may give files away; replacing somebody's file then makes it the node's, as any editor would. */
+function takeOwner(fd: number, { uid, gid }: BigIntStats): void {
+  const own = fstatSync(fd, { bigint: true });
+  if (uid === own.uid && gid === own.gid) return;
+  try {
+    fchownSync(fd, Number(uid), Number(gid));
+  } catch {
+    // It stays the node's.
   }
 }
 

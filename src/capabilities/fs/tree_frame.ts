@@ -143,8 +143,9 @@ const ModeBits = z.int().min(0).max(0o777);
 /** Nanoseconds in the range of a 64-bit count: the years 1678 to 2262. */
 const Nanoseconds = z
   .string()
-  .regex(/^-?\d{1,18}$/)
-  .transform((text) => BigInt(text));
+  .regex(/^-?\d{1,19}$/)
+  .transform((text) => BigInt(text))
+  .refine((count) => BigInt.asIntN(64, count) === count);
 
 const EntryText = z.discriminatedUnion("kind", [
   z.strictObject({

@@ -75,6 +75,7 @@ export const treeOperations = {
         { field: "to", form: "node_path" },
       ],
       aliases: ["cp"],
+      shell: { words: ["cp"] },
       flags: { recursive: { short: "r" } },
       relay: { reads: "fs.send_tree", writes: "fs.receive_tree", surveys: "fs.survey_tree" },
       view: {

@@ -17,6 +17,8 @@ import type { VerbInput } from "./verb.ts";
 /** A call as the command line describes it. */
 export interface CallPlan {
   readonly node: string;
+  /** Node of the second path, when it is another one and the operation can be relayed. */
+  readonly to: string | undefined;
   readonly input: Readonly<Record<string, unknown>>;
   /** Feeds the caller's stream. */
   readonly text: string | undefined;
@@ -33,7 +35,13 @@ type OperationCommand = Extract<Command, { kind: "operation" }>;
 /** @throws OperonError `cli.argument_missing`, `cli.argument_unexpected`, `cli.flag_missing`, `cli.value_invalid`, `cli.target_invalid`, `cli.file_unreadable` */
 export async function planCall(command: OperationCommand, line: CommandLine): Promise<CallPlan> {
   const { operation } = command;
-  const draft: Draft = { node: undefined, input: {}, beside: new Map(), isArgv: false };
+  const draft: Draft = {
+    node: undefined,
+    to: undefined,
+    input: {},
+    beside: new Map(),
+    isArgv: false,
+  };
   for (const flag of flagsOf(command)) {
     const values = line.flags.get(flag.name);
     if (values) await takeFlag(draft, flag, values);
@@ -44,6 +52,7 @@ export async function planCall(command: OperationCommand, line: CommandLine): Pr
   assertRequired(draft, command);
   return {
     node: draft.node ?? "local",
+    to: draft.to,
     input: draft.input,
     text: draft.beside.get("text"),
     file: draft.beside.get("file"),
@@ -72,6 +81,7 @@ export function verbInput(command: Command, line: CommandLine): VerbInput {
 
 interface Draft {
   node: string | undefined;
+  to: string | undefined;
   readonly input: Record<string, unknown>;
   /** Values of the flags `text`, `file` and `save`. */
   readonly beside: Map<string, string>;
@@ -123,7 +133,9 @@ async function takeWord(draft: Draft, { command, argument, word }: Word): Promis
   const { operation } = command;
   if (argument.form === "node_path") {
     const target = parseTarget(word);
-    draft.node = sameNode(draft.node, target.node);
+    const isRelayed = operation.cli.relay !== undefined && draft.node !== undefined;
+    if (isRelayed && (target.node ?? draft.node) !== draft.node) draft.to = target.node;
+    else draft.node = sameNode(draft.node, target.node);
     input[argument.field] = target.path;
     return;
   }

@@ -11,6 +11,7 @@ import { escapeText } from "./escape.ts";
 import type { Command } from "./grammar.ts";
 import { type CallPlan, planCall } from "./input.ts";
 import { askingOn } from "./question.ts";
+import { runRelay } from "./relay.ts";
 import { type Saving, saveTo } from "./save.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
@@ -50,6 +51,10 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
   await using connection = caller;
   const { operation, plan, source, saving, running } = parts;
   const { context, globals } = running;
+  if (plan.to !== undefined) {
+    const output = await runRelay(connection, { operation, plan, to: plan.to, running });
+    return exitCodeOf(output, operation);
+  }
   const call = connection.call(plan.node, operation.id, plan.input, {
     signal: context.signal,
     ...(globals.timeoutSecs === undefined ? {} : { timeout_ms: globals.timeoutSecs * 1000 }),

@@ -26,7 +26,8 @@ export async function showCall(
   return output;
 }
 
-async function showOutput(
+/** Shows an output that came without a stream. */
+export async function showOutput(
   output: unknown,
   { cli }: OperationDescription,
   { context, globals }: Running,
