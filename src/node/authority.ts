@@ -10,7 +10,7 @@ import type { CallReceipt } from "../contract/caller.ts";
 import type { Principal } from "../contract/capability.ts";
 import type { Access } from "../contract/operation.ts";
 import type { Decision } from "../decision.ts";
-import { OperonError } from "../error.ts";
+import { OperonError, toOperonError } from "../error.ts";
 import type { CompiledPolicy } from "../policy/compiled_policy.ts";
 import { type Evaluation, evaluate } from "../policy/decide.ts";
 import type { UsageLedger } from "../policy/usage.ts";
@@ -105,8 +105,14 @@ export class Authority {
     return this.decide(bound).verdict === "allow";
   }
 
-  /** Records how an authorized call ended. Never throws: the effect has happened. */
-  finished(authorized: Authorized, outcome: NonNullable<AuditRecord["outcome"]>): void {
+  /**
+   * Records how an authorized call ended; for every effect but `read` it waits until that is durable, so that what a
+   * caller is told has happened can always be found. Never throws: returns why it could not be recorded.
+   */
+  async finished(
+    authorized: Authorized,
+    outcome: NonNullable<AuditRecord["outcome"]>,
+  ): Promise<OperonError | undefined> {
     const { bound, call } = authorized;
     const record: AuditRecord = {
       event: "finished",
@@ -114,13 +120,17 @@ export class Authority {
       operation: bound.registered.id,
       outcome,
     };
-    this.#options.audit.appendRelaxed(record).catch(() => {});
-    if (authorized.usageKeys.length === 0) return;
-    const bytes = (outcome.bytes_in ?? 0) + (outcome.bytes_out ?? 0);
-    this.#options.usage.record(authorized.usageKeys, {
-      bytes,
-      seconds: outcome.duration_ms / 1000,
-    });
+    if (authorized.usageKeys.length > 0) {
+      const bytes = (outcome.bytes_in ?? 0) + (outcome.bytes_out ?? 0);
+      const seconds = outcome.duration_ms / 1000;
+      this.#options.usage.record(authorized.usageKeys, { bytes, seconds });
+    }
+    const { audit } = this.#options;
+    if (bound.effect === "read") {
+      audit.appendRelaxed(record).catch(() => {});
+      return undefined;
+    }
+    return audit.append(record).then(() => undefined, toOperonError);
   }
 
   /** Records a request that never became a decision: malformed, or for an operation there is not. */

@@ -67,9 +67,8 @@ export class Runner {
       failure = this.#visible(error, bound.registered.id);
     } finally {
       message.stream.signal.removeEventListener("abort", gone);
-      this.#live.delete(live);
     }
-    this.#options.authority.finished(authorized, {
+    const unrecorded = await this.#options.authority.finished(authorized, {
       ok: failure === undefined,
       ...(failure ? { code: failure.code } : {}),
       ...exitCodeOf(output),
@@ -77,6 +76,9 @@ export class Runner {
       ...(counter.in > 0 ? { bytes_in: counter.in } : {}),
       ...(counter.out > 0 ? { bytes_out: counter.out } : {}),
     });
+    if (unrecorded) failure ??= outcomeUnrecorded(bound.registered.id, unrecorded);
+    // Live until now: a node that stops waits for the entry and the answer.
+    this.#live.delete(live);
     const receipt = this.#options.authority.receipt(
       authorized.decision,
       authorized.audited.receipt,
@@ -323,6 +325,17 @@ function declaredError({ capability, operation, name, data, cause }: FailurePart
     code: `${capability}.${name}`,
     ...declared,
     ...(data ? { data } : {}),
+    cause,
+  });
+}
+
+/** Not retryable: whether to do it again is for the caller to decide. */
+function outcomeUnrecorded(operation: string, cause: OperonError): OperonError {
+  return new OperonError({
+    code: "audit.outcome_unrecorded",
+    kind: "unknown",
+    message: `${operation} was done, but how it ended could not be written to the audit log: ${cause.message}`,
+    hint: "Look at what it did before you try it again; the decision on it is in the log",
     cause,
   });
 }
