@@ -1,15 +1,14 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasync,
-  fdatasyncSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-} from "node:fs";
+import { closeSync, existsSync, fdatasyncSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { OperonError } from "../error.ts";
 import type { StoredCheckpoint } from "./checkpoint.ts";
-import { CREATE_READ_WRITE, readFully, syncFolder, writeFully } from "./descriptor.ts";
+import {
+  CREATE_READ_WRITE,
+  dataSync,
+  readFully,
+  type SyncMode,
+  syncFolder,
+  writeFully,
+} from "./descriptor.ts";
 import type { AuditReceipt } from "./entry.ts";
 import {
   ENTRY_BYTES_MAX,
@@ -34,9 +33,6 @@ export interface TornTail {
   /** How it began. */
   readonly excerpt: string;
 }
-
-/** How entries become durable: `sync` blocks for less time than `async` costs in switching, on a quick disk. */
-export type SyncMode = "sync" | "async";
 
 /**
  * The end of the log as this process knows it: where the next entry goes and what it links to.
@@ -263,12 +259,6 @@ const TORN_BYTES_MAX = 8 * READ_BYTES;
 
 function fromHex(hash: string): Uint8Array {
   return Uint8Array.fromHex(hash);
-}
-
-function dataSync(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fdatasync(fd, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 const NEXT_STEP =

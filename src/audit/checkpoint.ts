@@ -4,7 +4,7 @@
 
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { PublicKey } from "../identity/key.ts";
-import { CREATE_READ_WRITE, writeFully } from "./descriptor.ts";
+import { CREATE_READ_WRITE, dataSync, type SyncMode, writeFully } from "./descriptor.ts";
 import { eachLine } from "./line.ts";
 
 /** What signs checkpoints: the node's key. */
@@ -143,11 +143,12 @@ export class CheckpointFile implements Disposable {
   }
 
   /** Appends and syncs; what could not be written whole is cut back. A torn line of a dead writer is cut first. */
-  append(checkpoint: StoredCheckpoint): void {
+  async append(checkpoint: StoredCheckpoint, mode: SyncMode): Promise<void> {
     const start = this.#wholeBytes();
     try {
       writeFully(this.#fd, Buffer.from(`${JSON.stringify(checkpoint)}\n`), start);
-      fdatasyncSync(this.#fd);
+      if (mode === "async") await dataSync(this.#fd);
+      else fdatasyncSync(this.#fd);
     } catch (thrown) {
       ftruncateSync(this.#fd, start);
       throw thrown;

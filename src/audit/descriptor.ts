@@ -1,4 +1,4 @@
-import { closeSync, constants, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 
 /** Opens for reading and writing at given places, creating when missing, never through a symlink. */
 export const CREATE_READ_WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -30,4 +30,14 @@ export function syncFolder(path: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** How entries become durable: `sync` blocks for less time than `async` costs in switching, on a quick disk. */
+export type SyncMode = "sync" | "async";
+
+/** Makes a file's content durable without holding up anything else. */
+export function dataSync(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+  });
 }

@@ -5,8 +5,9 @@
 import { mkdirSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import { OperonError } from "../error.ts";
-import { Chain, type SyncMode, type TornTail } from "./chain.ts";
+import { Chain, type TornTail } from "./chain.ts";
 import { CheckpointFile, isSignedByItsKey, type Signer, signCheckpoint } from "./checkpoint.ts";
+import type { SyncMode } from "./descriptor.ts";
 import type { AuditReceipt, AuditRecord } from "./entry.ts";
 import { encodeRecord } from "./line.ts";
 import { ProcessLock } from "./lock.ts";
@@ -241,7 +242,7 @@ export class AuditLog implements AsyncDisposable {
     this.#torn = this.#chain.catchUp() ?? this.#torn;
     const nowMs = this.#clock.monotonicMs();
     // No entry is written while older ones lack the checkpoint they should have.
-    if (nowMs - (this.#uncoveredSinceMs ?? nowMs) >= CHECKPOINT_MS) this.#checkpoint();
+    if (nowMs - (this.#uncoveredSinceMs ?? nowMs) >= CHECKPOINT_MS) await this.#checkpoint();
     const own: string[] = [];
     if (this.#torn) own.push(encodeRecord(cutRecord(this.#torn)));
     if (this.#failure) own.push(encodeRecord(resumedRecord(this.#failure)));
@@ -255,14 +256,14 @@ export class AuditLog implements AsyncDisposable {
     if (uncovered === 0) return;
     this.#uncoveredSinceMs ??= nowMs;
     if (uncovered >= CHECKPOINT_ENTRIES && nowMs - this.#checkpointAtMs >= CHECKPOINT_GAP_MS) {
-      this.#tryCheckpoint();
+      await this.#tryCheckpoint();
     } else {
       this.#checkpointTimer ??= this.#clock.after(CHECKPOINT_MS, () => this.#checkpointNow());
     }
   }
 
   async #append(bodies: readonly string[]): Promise<AuditReceipt[]> {
-    const mode: SyncMode = bodies.length <= 2 && this.#syncMs < QUICK_SYNC_MS ? "sync" : "async";
+    const mode = bodies.length <= 2 ? this.#syncMode : "async";
     const startMs = this.#clock.monotonicMs();
     const receipts = await this.#chain.append(bodies, { timeMs: this.#clock.nowMs(), mode });
     if (bodies.length > 2) return receipts;
@@ -272,10 +273,15 @@ export class AuditLog implements AsyncDisposable {
     return receipts;
   }
 
+  /** A slow disk must not hold up the whole node. */
+  get #syncMode(): SyncMode {
+    return this.#syncMs < QUICK_SYNC_MS ? "sync" : "async";
+  }
+
   /** Its writers have been answered: what fails now fails the next commit, which comes here first. */
-  #tryCheckpoint(): void {
+  async #tryCheckpoint(): Promise<void> {
     try {
-      this.#checkpoint();
+      await this.#checkpoint();
     } catch (thrown) {
       this.#uncoveredSinceMs = Number.NEGATIVE_INFINITY;
       this.#fail(unavailable(thrown));
@@ -303,13 +309,13 @@ export class AuditLog implements AsyncDisposable {
     this.#retryTimer = undefined;
   }
 
-  #checkpoint(): void {
+  async #checkpoint(): Promise<void> {
     // Other processes may have written, and signed, more than this one knows: a checkpoint never covers less than the last.
     this.#torn = this.#chain.catchUp() ?? this.#torn;
     const head = this.#chain.head();
     if (head.size > this.#checkpointSize) {
       const signed = signCheckpoint(head, { key: this.#key, timeMs: this.#clock.nowMs() });
-      this.#checkpoints.append({ ...signed, ...head });
+      await this.#checkpoints.append({ ...signed, ...head }, this.#syncMode);
       this.#checkpointSize = head.size;
       this.#checkpointAtMs = this.#clock.monotonicMs();
     }
