@@ -1,0 +1,12 @@
+// A bare WebSocket echo: what the runtime can do when nothing is encrypted, signed, decided or recorded.
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch: (request, self) =>
+    self.upgrade(request) ? undefined : new Response("Upgrade required\n", { status: 426 }),
+  websocket: {
+    perMessageDeflate: false,
+    message: (socket, message) => void socket.send(message),
+  },
+});
+process.stdout.write(`${JSON.stringify({ port: server.port })}\n`);

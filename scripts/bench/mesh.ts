@@ -1,0 +1,121 @@
+// Two daemons on loopback from the built executable, and a third home that dials without a daemon.
+// Next: site.ts ends them; command.ts runs commands as their users.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+import { type Home, homeAt } from "../../src/identity/home.ts";
+import { createKey } from "../../src/identity/keystore.ts";
+import type { Site } from "./site.ts";
+
+/** A home, its daemon if it has one, and the folder it serves. */
+export interface BenchNode {
+  readonly name: string;
+  readonly home: Home;
+  readonly workspace: string;
+  readonly daemon: Subprocess | undefined;
+}
+
+/** `a` and `b` have daemons and know each other; `c` has none, and knows and may use both. */
+export interface Mesh {
+  readonly a: BenchNode;
+  readonly b: BenchNode;
+  readonly c: BenchNode;
+}
+
+interface Plan {
+  readonly name: string;
+  readonly home: Home;
+  readonly workspace: string;
+  readonly key: string;
+  /** 0: has no daemon. */
+  readonly port: number;
+}
+
+/** Starts daemons that serve each other. */
+export async function startMesh(site: Site, folderName: string): Promise<Mesh> {
+  const folder = site.newFolder(folderName);
+  const plans: Plan[] = [];
+  for (const name of ["a", "b", "c"]) {
+    const home = homeAt(join(folder, name));
+    const workspace = join(folder, `workspace-${name}`);
+    mkdirSync(home.path, { mode: 0o700 });
+    mkdirSync(workspace);
+    const key = createKey(home.key_path).publicKey.id;
+    plans.push({ name, home, workspace, key, port: name === "c" ? 0 : await freePort() });
+  }
+  for (const plan of plans) writeConfig(plan, plans);
+  const nodes = new Map<string, BenchNode>();
+  for (const { name, home, workspace, port } of plans) {
+    const daemon = port === 0 ? undefined : await startDaemon(site, home.path);
+    nodes.set(name, { name, home, workspace, daemon });
+  }
+  const node = (name: string) => nodes.get(name) as BenchNode;
+  return { a: node("a"), b: node("b"), c: node("c") };
+}
+
+/** What a child of this run sees: little, so that nothing of the user's own set-up is measured. */
+export function environment(home: string): Record<string, string> {
+  const { PATH = "/usr/bin:/bin", HOME = "/", LANG = "C.UTF-8" } = process.env;
+  return { PATH, HOME, LANG, OPERON_HOME: home, NO_COLOR: "1" };
+}
+
+/** A port nobody listens on right now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
+
+function writeConfig({ name, home, workspace, port }: Plan, all: readonly Plan[]): void {
+  const others = all.filter((other) => other.name !== name && other.port !== 0);
+  const nodes = others.map(
+    (other) =>
+      `    ${other.name}: { endpoint: "ws://127.0.0.1:${other.port}", key: "${other.key}" }`,
+  );
+  const principals = all.map((one) => `    ${one.name}: { key: "${one.key}", roles: [operator] }`);
+  const text = `version: 1
+daemon:
+  node_id: ${name}
+${port === 0 ? "" : `  listen: "127.0.0.1:${port}"`}
+client:
+  nodes:
+${nodes.join("\n")}
+policy:
+  mounts:
+    - { name: workspace, at: /, path: ${JSON.stringify(workspace)} }
+  exec: { roots: [/], env: { allow: [PATH, HOME, LANG] } }
+  principals:
+${principals.join("\n")}
+  roles:
+    operator:
+      - allow: [node.*, capability.*, fs.*, exec.*, policy.*, audit.*, trace.*]
+      - deny: [fs.*]
+        on: ["fs:workspace/secrets/**"]
+`;
+  writeFileSync(home.config_path, text, { mode: 0o600 });
+}
+
+async function startDaemon(site: Site, home: string): Promise<Subprocess> {
+  const daemon = site.track(
+    Bun.spawn([site.operon, "daemon", "start"], {
+      env: environment(home),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "inherit",
+    }),
+  );
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const bytes of daemon.stdout) {
+    output += decoder.decode(bytes, { stream: true });
+    if (output.includes("listens on")) return daemon;
+  }
+  throw new Error(`A daemon ended before it listened: ${output}`);
+}
