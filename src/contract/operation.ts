@@ -110,6 +110,8 @@ export interface CliShape {
   readonly relay?: RelayShape;
   /** Output field whose value becomes the process's exit code. */
   readonly exit_code?: string;
+  /** What it is to the shell, where paths are relative to the current folder. */
+  readonly shell?: ShellShape;
   /** No command: a call that other nodes make, not people (`node.redeem`). */
   readonly hidden?: true;
   /** Other spellings of the command: `["ls"]`. */
@@ -127,6 +129,24 @@ export interface RelayShape {
   /** Sends bytes; called at the second path's node. */
   readonly surveys?: string;
 }
+
+/** What an operation is to the shell (`operon shell`), which knows no operation by name. */
+export interface ShellShape {
+  /** Words that call it there, without its group: `["ls"]`. */
+  readonly words?: readonly string[];
+  /** What the shell itself uses it for; of several with one part it takes the first. */
+  readonly part?: ShellPart;
+}
+
+/**
+ * `folder` streams a folder's entries (values with `name` and `type`): completion, and a look before `cd`.
+ * `file_source` sends a file's bytes (`< FILE`, `edit`), its output's `version` is what is in the file.
+ * `file_sink` receives them (`> FILE`; `>> FILE` sets `append`; `edit` sets `expected_version` or `require_absent`).
+ * `nodes` outputs `nodes`, each with a `name`: completion.
+ * `command` runs any line that is no other command: words as `rest` says, the folder in `cwd`.
+ * `terminal` runs one that needs a terminal: as `command`, its size in `rows` and `cols`.
+ */
+export type ShellPart = "folder" | "file_source" | "file_sink" | "nodes" | "command" | "terminal";
 
 /** How text output is laid out. Field names may be dotted (`decision.verdict`). */
 export type View =

@@ -185,6 +185,7 @@ export const operations = {
       flags: { argv: { hidden: true }, command: { hidden: true } },
       receives: { stdin: "piped" },
       exit_code: "exit_code",
+      shell: { part: "command" },
       view: { kind: "bytes" },
     },
     examples: [

@@ -36,6 +36,7 @@ export const operations = {
     cli: {
       node: "local",
       aliases: ["ls"],
+      shell: { part: "nodes" },
       view: { kind: "table", columns: ["name", "state", "endpoint", "key"], rows: "nodes" },
     },
     examples: [{ name: "lists all known nodes", input: {}, command: "node list" }],
