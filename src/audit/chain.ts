@@ -49,6 +49,7 @@ export class Chain implements Disposable {
   #prev = FIRST_PREV;
   #frontier = new MerkleFrontier();
   #lastTimeMs = 0;
+  #newestTimeMs = 0;
   /** Entries of others were read that may not be durable yet. */
   #unsynced = false;
 
@@ -86,9 +87,14 @@ export class Chain implements Disposable {
     return this.#sequence;
   }
 
-  /** Time of the newest entry seen (Unix ms), 0 when there is none. */
+  /** The latest time any entry seen has (Unix ms), 0 when there is none. */
   get lastTimeMs(): number {
     return this.#lastTimeMs;
+  }
+
+  /** What the newest entry has for a time (Unix ms): less than {@link lastTimeMs} when the clock was set back. */
+  get newestTimeMs(): number {
+    return this.#newestTimeMs;
   }
 
   /**
@@ -148,7 +154,7 @@ export class Chain implements Disposable {
     this.#endBytes += bytes.length;
     this.#sequence += receipts.length;
     this.#prev = prev;
-    this.#lastTimeMs = Math.max(this.#lastTimeMs, options.timeMs);
+    this.#stamped(options.timeMs);
     return receipts;
   }
 
@@ -185,7 +191,8 @@ export class Chain implements Disposable {
     this.#sequence = from.size;
     this.#prev = from.last;
     this.#frontier = frontier;
-    this.#lastTimeMs = Math.max(Date.parse(from.time), timeOf(line) ?? 0);
+    this.#stamped(Date.parse(from.time));
+    this.#stamped(timeOf(line) ?? 0);
   }
 
   #readNew(sizeBytes: number): TornTail | undefined {
@@ -212,7 +219,12 @@ export class Chain implements Disposable {
     this.#prev = hashLine(line);
     this.#frontier.append(fromHex(this.#prev));
     this.#sequence++;
-    this.#lastTimeMs = Math.max(this.#lastTimeMs, timeOf(line) ?? 0);
+    this.#stamped(timeOf(line) ?? 0);
+  }
+
+  #stamped(timeMs: number): void {
+    this.#lastTimeMs = Math.max(this.#lastTimeMs, timeMs);
+    this.#newestTimeMs = timeMs;
   }
 
   #cutTail(sizeBytes: number): TornTail {

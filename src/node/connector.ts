@@ -89,13 +89,17 @@ export class Connector {
   /** Makes a session of a fresh channel, from whichever side it was opened. */
   adopt(channel: RecordChannel, peer: PublicKey, role: "initiator" | "responder"): Session {
     const { key, clock, replay, software } = this.#options;
+    // No handshake ends with the own key at the other end: that channel does not leave this process.
+    const accept: ReplayGuard["accept"] = peer.equals(key.publicKey)
+      ? (...batch) => replay.acceptFromHere(...batch)
+      : (...batch) => replay.accept(...batch);
     const session: Session = new Session({
       channel,
       role,
       key,
       peer,
       clock,
-      replay,
+      replay: { accept },
       software,
       events: {
         request: (message) => this.#serve(message, session),

@@ -69,7 +69,7 @@ export class Node implements Caller {
   /** Where this node can be reached, once it listens. */
   endpoint: string | undefined;
 
-  /** @throws OperonError `config.*`, `policy.*`, `audit.*`, `node.clock_behind` */
+  /** @throws OperonError `config.*`, `policy.*`, `audit.*` */
   static async open(options: NodeOptions): Promise<Node> {
     const state = await loadPolicyState(options.configPath, options.registry);
     const audit = await openAudit(options, state);
@@ -94,7 +94,11 @@ export class Node implements Caller {
       clock: options.clock,
       addresses: this.addresses,
       // Whatever was signed before the last entry may have been served already: a clock set back reopens nothing.
-      replay: new ReplayGuard({ clock: options.clock, notBeforeMs: this.#notBeforeMs() }),
+      replay: new ReplayGuard({
+        clock: options.clock,
+        notBeforeMs: this.#notBeforeMs(),
+        own: options.key.publicKey.bytes,
+      }),
       software: `operon/${options.version}`,
       serve: (message, session) => void this.#serve(message, session),
       notice: options.notice,
@@ -376,29 +380,28 @@ export class Node implements Caller {
   }
 }
 
-/** @throws OperonError `audit.*`, `node.clock_behind` */
+/** @throws OperonError `audit.*` */
 async function openAudit(options: NodeOptions, state: PolicyState): Promise<AuditWriter> {
-  const { home, key, clock, inspectsDamage } = options;
+  const { home, key, clock, notice, inspectsDamage } = options;
   const readsMode = state.loaded.config.daemon?.audit?.reads ?? "relaxed";
   try {
     const audit = await AuditLog.open(home.audit_path, { key, clock, readsMode });
     const behindMs = audit.lastTimeMs - clock.nowMs();
-    if (behindMs <= FRESHNESS_WINDOW_MS) return audit;
-    await audit.close();
-    throw clockBehind(behindMs);
+    if (behindMs > FRESHNESS_WINDOW_MS) notice(clockBehind(behindMs, audit.lastTimeMs));
+    return audit;
   } catch (error) {
     if (!inspectsDamage) throw error;
     return brokenAudit(toOperonError(error));
   }
 }
 
-function clockBehind(behindMs: number): OperonError {
-  return new OperonError({
-    code: "node.clock_behind",
-    kind: "failed_precondition",
-    message: `The clock is ${Math.round(behindMs / 1000)} s behind the newest entry of the audit log`,
-    hint: "Set the clock: with it set back, requests that were served before could be served again. If the log's time was wrong, move the audit folder aside",
-  });
+function clockBehind(behindMs: number, untilMs: number): string {
+  const until = new Date(untilMs).toISOString();
+  return (
+    `The clock is ${Math.round(behindMs / 1000)} s behind the newest entry of the audit log. Set it right, or other keys' ` +
+    `requests are refused until ${until}: some might have been served before. If it is the log's time that was wrong, ` +
+    "move the audit folder aside and start again"
+  );
 }
 
 function shuttingDown(): OperonError {

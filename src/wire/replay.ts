@@ -11,8 +11,21 @@ export interface ReplayGuardOptions {
   readonly clock: Clock;
   /** Nothing signed before this moment is accepted (Unix ms): a restart forgets what was served. */
   readonly notBeforeMs: number;
+  /** The node's own key (raw). What it asks of itself does not count against what others ask. */
+  readonly own?: Uint8Array;
   readonly windowMs?: number;
   readonly capacity?: number;
+}
+
+interface Seen {
+  readonly timeMs: number;
+  readonly forgetAtMs: number;
+  readonly floor: Floor;
+}
+
+/** Times up to here are refused. */
+interface Floor {
+  timeMs: number;
 }
 
 /** Accepts each batch once. */
@@ -20,41 +33,65 @@ export class ReplayGuard {
   readonly #clock: Clock;
   readonly #windowMs: number;
   readonly #capacity: number;
-  /** Batches in order of arrival, with their time. */
-  readonly #seen = new Map<string, { readonly timeMs: number; readonly forgetAtMs: number }>();
-  /** Times up to here are refused. */
-  #floorMs: number;
+  readonly #own: Uint8Array | undefined;
+  /** Batches in order of arrival. */
+  readonly #seen = new Map<string, Seen>();
+  readonly #ownFloor: Floor;
+  readonly #othersFloor: Floor;
 
   constructor({
     clock,
     notBeforeMs,
+    own,
     windowMs = FRESHNESS_WINDOW_MS,
     capacity = REPLAY_BATCHES_MAX,
   }: ReplayGuardOptions) {
     this.#clock = clock;
     this.#windowMs = windowMs;
     this.#capacity = capacity;
-    this.#floorMs = notBeforeMs - 1;
+    this.#own = own;
+    this.#ownFloor = { timeMs: notBeforeMs - 1 };
+    this.#othersFloor = { timeMs: notBeforeMs - 1 };
   }
 
   /** @throws OperonError `wire.stale`, `wire.replayed` */
   accept(signer: Uint8Array, batchId: Uint8Array, timeMs: number): void {
+    this.#accept({ signer, batchId, timeMs }, { isFromHere: false });
+  }
+
+  /**
+   * As {@link accept}, for what arrives from within this process. What the node signed there it signed a moment ago,
+   * so that it holds also when the clock was set back; another key's request must pass as from anywhere.
+   * @throws OperonError `wire.stale`, `wire.replayed`
+   */
+  acceptFromHere(signer: Uint8Array, batchId: Uint8Array, timeMs: number): void {
+    this.#accept({ signer, batchId, timeMs }, { isFromHere: true });
+  }
+
+  #accept(
+    batch: { readonly signer: Uint8Array; readonly batchId: Uint8Array; readonly timeMs: number },
+    { isFromHere }: { readonly isFromHere: boolean },
+  ): void {
+    const { signer, batchId, timeMs } = batch;
     this.#forget();
     const aheadMs = timeMs - this.#clock.nowMs();
     if (Math.abs(aheadMs) > this.#windowMs) throw stale(aheadMs);
     const id = Buffer.concat([signer, batchId]).toString("latin1");
     if (this.#seen.has(id)) throw replayed();
-    if (timeMs <= this.#floorMs) throw tooOld();
+    const isOwn = this.#own !== undefined && Buffer.compare(this.#own, signer) === 0;
+    const floor = isOwn ? this.#ownFloor : this.#othersFloor;
+    if (timeMs <= floor.timeMs && !(isOwn && isFromHere)) throw tooOld(floor.timeMs);
     // By the monotonic clock, and for twice the window: a batch from the future stays acceptable for that long.
-    this.#seen.set(id, { timeMs, forgetAtMs: this.#clock.monotonicMs() + 2 * this.#windowMs });
+    const forgetAtMs = this.#clock.monotonicMs() + 2 * this.#windowMs;
+    this.#seen.set(id, { timeMs, forgetAtMs, floor });
   }
 
   #forget(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const [id, { timeMs, forgetAtMs }] of this.#seen) {
+    for (const [id, { timeMs, forgetAtMs, floor }] of this.#seen) {
       if (forgetAtMs > nowMs && this.#seen.size < this.#capacity) return;
       this.#seen.delete(id);
-      this.#floorMs = Math.max(this.#floorMs, timeMs);
+      floor.timeMs = Math.max(floor.timeMs, timeMs);
     }
   }
 }
@@ -70,13 +107,14 @@ function stale(aheadMs: number): OperonError {
   });
 }
 
-function tooOld(): OperonError {
+function tooOld(floorMs: number): OperonError {
+  const floor = new Date(floorMs).toISOString();
   return new OperonError({
     code: "wire.stale",
     kind: "failed_precondition",
-    message:
-      "The request was signed before this node started, or before requests it no longer remembers",
-    hint: "Try again; if it persists, compare the clocks of both machines",
+    message: `The request was signed before ${floor}, and the node does not remember what it served until then`,
+    hint: "Try again; if it persists, compare the clocks of both machines: the node's may have been set back",
+    data: { not_before: floor },
   });
 }
 

@@ -47,7 +47,7 @@ export interface SessionOptions {
   readonly peer: PublicKey | undefined;
   readonly clock: Clock;
   /** Without it no signed requests are taken. */
-  readonly replay: ReplayGuard | undefined;
+  readonly replay: Pick<ReplayGuard, "accept"> | undefined;
   readonly events: SessionEvents;
   readonly software: string;
 }
