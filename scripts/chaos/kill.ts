@@ -32,6 +32,7 @@ async function run({ folder, executable, random, rounds, log }: World): Promise<
   a.configure([b]);
   b.configure([a]);
   await Promise.all([a.start(), b.start()]);
+  const baseline = a.descriptors();
   const load = new Load({ target: a, through: [a, a, a, b, b], random });
   let slowestMs = 0;
   for (let round = 1; round <= rounds; round++) {
@@ -51,7 +52,7 @@ async function run({ folder, executable, random, rounds, log }: World): Promise<
     slowestMs = Math.max(slowestMs, ...startsMs);
     await load.served(BACK_MS);
     await stop();
-    await judge(load, a.descriptors());
+    await judge(a, { loads: [load], baseline });
     log(`round ${round}: ${victims.map(({ name }) => name)} killed; ${load.summary()}`);
   }
   return `${rounds} kills, slowest start ${Math.round(slowestMs)} ms, ${load.summary()}`;

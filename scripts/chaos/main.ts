@@ -6,11 +6,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { clockScenario } from "./clock_jump.ts";
+import { diskScenario } from "./disk.ts";
 import { killScenario } from "./kill.ts";
 import { Random } from "./random.ts";
 import type { Scenario } from "./world.ts";
 
-const SCENARIOS: readonly Scenario[] = [killScenario];
+const SCENARIOS: readonly Scenario[] = [killScenario, diskScenario, clockScenario];
 
 const USAGE = `npm run chaos -- [--seed N] [--rounds N] [--only NAME,NAME] [--verbose]
 
