@@ -15,6 +15,7 @@ import { VERSION } from "./version.ts";
 const argv = process.argv.slice(2);
 const isDaemonLink = basename(process.argv0).startsWith("operond");
 const stdio = processStdio();
+const interrupts: (() => void)[] = [];
 const interrupted = interruptSignal();
 
 const code = await runCli(isDaemonLink ? ["daemon", ...argv] : argv, {
@@ -41,6 +42,10 @@ const code = await runCli(isDaemonLink ? ["daemon", ...argv] : argv, {
   clock: systemClock,
   version: VERSION,
   signal: interrupted,
+  takeInterrupts(run) {
+    interrupts.push(run);
+    return { [Symbol.dispose]: () => void interrupts.splice(interrupts.indexOf(run), 1) };
+  },
 });
 process.exit(code);
 
@@ -49,6 +54,8 @@ function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
+      const taken = name === "SIGINT" ? interrupts.at(-1) : undefined;
+      if (taken) return taken();
       if (controller.signal.aborted) process.exit(130);
       controller.abort(name);
     });

@@ -3,8 +3,10 @@
 // Next: surface/cli/verb.ts says what a verb is.
 
 import { daemonVerbs } from "./daemon_verbs.ts";
+import { homeAt, resolveHome } from "./identity/home.ts";
 import { configVerbs } from "./surface/cli/config_verbs.ts";
 import type { HandWrittenVerb } from "./surface/cli/verb.ts";
+import { shellVerb } from "./surface/repl/shell_verb.ts";
 import { workflowVerbs } from "./workflow_verbs.ts";
 
 /** All of them, in the order help shows them. */
@@ -12,6 +14,12 @@ export const handWrittenVerbs: readonly HandWrittenVerb[] = [
   ...configVerbs({ registry: builtinRegistry }),
   ...daemonVerbs,
   ...workflowVerbs,
+  shellVerb({
+    verbs: () => handWrittenVerbs,
+    sdk: async () => (await import("./sdk.ts")).operonOver,
+    historyPath: ({ globals: { home }, env }) =>
+      (home === undefined ? resolveHome(env) : homeAt(home)).history_path,
+  }),
 ];
 
 async function builtinRegistry() {

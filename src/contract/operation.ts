@@ -139,7 +139,7 @@ export interface ShellShape {
 }
 
 /**
- * `folder` streams a folder's entries (values with `name` and `type`): completion, and a look before `cd`.
+ * `folder` streams a folder's entries (values with `name`, and `type: "folder"` for folders): completion, and a look before `cd`.
  * `file_source` sends a file's bytes (`< FILE`, `edit`), its output's `version` is what is in the file.
  * `file_sink` receives them (`> FILE`; `>> FILE` sets `append`; `edit` sets `expected_version` or `require_absent`).
  * `nodes` outputs `nodes`, each with a `name`: completion.

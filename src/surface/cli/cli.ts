@@ -5,7 +5,7 @@
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import type { CliContext, Running } from "./context.ts";
 import { reportFailure } from "./failure.ts";
-import { type CommandNode, grammar } from "./grammar.ts";
+import { type CommandNode, childOf, grammar } from "./grammar.ts";
 import { helpDocument, helpText } from "./help.ts";
 import { runOperation } from "./run_operation.ts";
 import { runVerb } from "./run_verb.ts";
@@ -20,19 +20,30 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
     if (isVersionOnly(argv)) return await printVersion({ context, globals });
     const line = readCommandLine(grammar(await context.describe(), context.verbs), argv);
     globals = line.globals;
-    return await run(line, { context, globals });
+    return await runCommandLine(opened(line, context), { context, globals });
   } catch (error) {
     return reportFailure(error, { context, globals });
   }
 }
 
-async function run(line: CommandLine, running: Running): Promise<number> {
+/** Runs what was read. @throws OperonError of the command */
+export async function runCommandLine(line: CommandLine, running: Running): Promise<number> {
   const { globals } = running;
   const { command } = line.node;
   if (globals.version) return printVersion(running);
   if (line.isHelp || globals.help || !command) return printHelp(line.node, running);
   if (command.kind === "operation") return runOperation(command, line, running);
   return runVerb(command, line, running);
+}
+
+/** `operon` alone, at a terminal: the shell, where there is one. */
+function opened(line: CommandLine, { verbs, stdio }: CliContext): CommandLine {
+  const { node, isHelp, globals } = line;
+  const isBare = node.path.length === 0 && !isHelp && !globals.help && !globals.json;
+  if (!isBare || !stdio.stdin.isTty || !stdio.stdout.isTty) return line;
+  const shell = verbs.find((verb) => verb.isShell);
+  const found = shell && childOf(node, shell.path[0] ?? "");
+  return found ? { ...line, node: found } : line;
 }
 
 async function printVersion({ context, globals }: Running): Promise<number> {

@@ -90,6 +90,7 @@ export class VerbBench implements Disposable {
       show: async (result) => {
         written.stdout += `${JSON.stringify(result)}\n`;
       },
+      takeInterrupts: () => ({ [Symbol.dispose]: () => {} }),
       note: async (text) => {
         written.stderr += `${text}\n`;
       },

@@ -6,6 +6,7 @@ import type { Clock } from "../../clock.ts";
 import type { Caller } from "../../contract/caller.ts";
 import type { CapabilityDescription } from "../../contract/description.ts";
 import type { Stdio } from "./stdio.ts";
+import type { Target } from "./target.ts";
 import type { GlobalFlags, HandWrittenVerb } from "./verb.ts";
 
 /** The process around the CLI. */
@@ -20,6 +21,18 @@ export interface CliContext {
   readonly version: string;
   /** Aborts on SIGINT, SIGTERM and SIGHUP, with the signal's name as reason. */
   readonly signal: AbortSignal;
+  /** SIGINT calls this instead, until it is disposed of; the shell outlives the calls it makes. */
+  takeInterrupts?(run: () => void): Disposable;
+  /** What words mean where a command line has a place to start from: in the shell. */
+  readonly place?: WordPlace;
+}
+
+/** Where a command line starts from. */
+export interface WordPlace {
+  /** Node of operations that need not name one. */
+  readonly node: string;
+  /** @throws OperonError `cli.target_invalid` */
+  target(word: string): Target;
 }
 
 /** One command line under way. */

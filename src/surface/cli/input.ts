@@ -5,11 +5,12 @@
 import { readFile, stat } from "node:fs/promises";
 import type { CliArgument } from "../../contract/operation.ts";
 import type { CommandLine } from "./command_line.ts";
+import type { WordPlace } from "./context.ts";
 import { argumentsOf, type CommandArgument, type CommandFlag, flagsOf } from "./flags.ts";
 import type { Command } from "./grammar.ts";
 import { usageLine } from "./help.ts";
 import { shown } from "./scan.ts";
-import { parseTarget } from "./target.ts";
+import { parseTarget, type Target } from "./target.ts";
 import { usageError } from "./usage_error.ts";
 import { readArgument, readFlag } from "./value.ts";
 import type { VerbInput } from "./verb.ts";
@@ -33,7 +34,11 @@ const FILE_BYTES_MAX = 480 * 1024;
 type OperationCommand = Extract<Command, { kind: "operation" }>;
 
 /** @throws OperonError `cli.argument_missing`, `cli.argument_unexpected`, `cli.flag_missing`, `cli.value_invalid`, `cli.target_invalid`, `cli.file_unreadable` */
-export async function planCall(command: OperationCommand, line: CommandLine): Promise<CallPlan> {
+export async function planCall(
+  command: OperationCommand,
+  line: CommandLine,
+  place?: WordPlace,
+): Promise<CallPlan> {
   const { operation } = command;
   const draft: Draft = {
     node: undefined,
@@ -41,6 +46,7 @@ export async function planCall(command: OperationCommand, line: CommandLine): Pr
     input: {},
     beside: new Map(),
     isArgv: false,
+    targetOf: place ? (word) => place.target(word) : parseTarget,
   };
   for (const flag of flagsOf(command)) {
     const values = line.flags.get(flag.name);
@@ -51,7 +57,7 @@ export async function planCall(command: OperationCommand, line: CommandLine): Pr
   if (operation.cli.rest) takeRest(draft, command, rest);
   assertRequired(draft, command);
   return {
-    node: draft.node ?? "local",
+    node: draft.node ?? (operation.cli.node === "local" ? undefined : place?.node) ?? "local",
     to: draft.to,
     input: draft.input,
     text: draft.beside.get("text"),
@@ -86,6 +92,7 @@ interface Draft {
   /** Values of the flags `text`, `file` and `save`. */
   readonly beside: Map<string, string>;
   isArgv: boolean;
+  readonly targetOf: (word: string) => Target;
 }
 
 async function takeFlag(draft: Draft, flag: CommandFlag, values: readonly string[]): Promise<void> {
@@ -132,7 +139,7 @@ async function takeWord(draft: Draft, { command, argument, word }: Word): Promis
   const { input } = draft;
   const { operation } = command;
   if (argument.form === "node_path") {
-    const target = parseTarget(word);
+    const target = draft.targetOf(word);
     const isRelayed = operation.cli.relay !== undefined && draft.node !== undefined;
     if (isRelayed && (target.node ?? draft.node) !== draft.node) draft.to = target.node;
     else draft.node = sameNode(draft.node, target.node);

@@ -27,7 +27,7 @@ export async function runOperation(
 ): Promise<number> {
   const { context } = running;
   const { operation } = command;
-  const plan = await planCall(command, line);
+  const plan = await planCall(command, line, context.place);
   await using source = await openSource(operation, plan, context.stdio);
   // Opened before the call: what cannot be saved need not be asked for, and a stream nobody reads is discarded.
   await using saving = plan.save === undefined ? undefined : await saveTo(plan.save);

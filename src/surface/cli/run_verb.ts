@@ -31,7 +31,8 @@ function verbContext({ context, globals }: Running): VerbContext {
     version,
     signal,
     describe: () => context.describe(),
-    connect: () => context.connect(globals),
+    connect: (options) => context.connect(options ?? globals),
+    takeInterrupts: (run) => context.takeInterrupts?.(run) ?? { [Symbol.dispose]: () => {} },
     async show(result: unknown, view?: View) {
       if (globals.json) return stdout.write(`${JSON.stringify(result)}\n`);
       const columns = stdout.isTty ? stdout.columns : Number.POSITIVE_INFINITY;

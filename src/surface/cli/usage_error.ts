@@ -18,7 +18,8 @@ export type UsageProblem =
   | "target_invalid"
   | "content_missing"
   | "file_unreadable"
-  | "file_unwritable";
+  | "file_unwritable"
+  | "line_invalid";
 
 /** An error of the command line; `hint` says what to write instead. */
 export function usageError(problem: UsageProblem, message: string, hint?: string): OperonError {

@@ -49,6 +49,8 @@ export interface HandWrittenVerb {
   readonly examples?: readonly string[];
   readonly aliases?: readonly string[];
   readonly hidden?: true;
+  /** It is the shell: what `operon` alone opens on a terminal. */
+  readonly isShell?: true;
   /** Resolves to the process's exit code. Throw an OperonError to fail. */
   run(input: VerbInput, context: VerbContext): Promise<number>;
 }
@@ -89,10 +91,12 @@ export interface VerbContext {
   /** Aborts on SIGINT, SIGTERM, SIGHUP. */
   readonly signal: AbortSignal;
   describe(): Promise<readonly CapabilityDescription[]>;
-  /** A caller that honours `--home`, `--config`, `--identity`; the verb disposes of it. */
-  connect(): Promise<Caller>;
+  /** A caller that honours `--home`, `--config`, `--identity`, or these; the verb disposes of it. */
+  connect(options?: Pick<GlobalFlags, "home" | "config" | "identity">): Promise<Caller>;
   /** Prints a result: as text laid out by the view, or as one JSON document with `--json`. */
   show(result: unknown, view?: View): Promise<void>;
+  /** SIGINT calls this instead of ending the verb, until it is disposed of. */
+  takeInterrupts(run: () => void): Disposable;
   /** A remark for people, on standard error; nothing with `--quiet`. */
   note(text: string): Promise<void>;
 }

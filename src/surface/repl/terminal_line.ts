@@ -1,0 +1,34 @@
+// `tty COMMAND`: a command that needs a terminal, in one on its node, with the keys of this one.
+// It must never leave this terminal with its keys taken.
+// Next: shell_part.ts finds the operation that gives a terminal.
+
+import { usageError } from "../cli/usage_error.ts";
+import { terminalMissing } from "./file_edit.ts";
+import type { LineContext } from "./line_context.ts";
+import { partOf } from "./shell_part.ts";
+
+/** Resolves to the command's exit code. @throws OperonError `cli.terminal_missing`, `cli.shell_part_missing` */
+export async function runInTerminal(text: string, context: LineContext): Promise<number> {
+  const { shell, scope, running } = context;
+  const { terminal } = shell.parts;
+  if (!terminal) throw terminalMissing("tty");
+  if (text === "") throw usageError("argument_missing", "tty needs a command", "Write tty COMMAND");
+  const operation = partOf(shell.table, "terminal");
+  const { rest, exit_code } = operation.cli;
+  const input = {
+    [rest?.shell ?? "command"]: text,
+    cwd: scope.place.path,
+    rows: terminal.rows,
+    cols: terminal.columns,
+  };
+  await using caller = await running.context.connect(running.globals);
+  using keys = terminal.takeKeys();
+  const { signal, stdio } = running.context;
+  const call = caller.call(scope.place.node, operation.id, input, { signal, outgoing: keys });
+  for await (const chunk of call.chunks) {
+    if (chunk.kind === "bytes") await stdio.stdout.write(chunk.bytes);
+  }
+  const output = (await call.output) as Readonly<Record<string, unknown>>;
+  const code = exit_code === undefined ? 0 : output[exit_code];
+  return typeof code === "number" ? code : 1;
+}
