@@ -73,7 +73,7 @@ export class Missing extends Error {}
 
 /** `12.3 ms` */
 export function ms(value: number): string {
-  return `${value.toPrecision(3)} ms`;
+  return `${value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3)} ms`;
 }
 
 /** `12,300/s` */

@@ -64,6 +64,7 @@ function authorize(folder: string): void {
   chmodSync(path, 0o600);
 }
 
+/** HOME points where no start-up files are: what the user's own ones do is no part of ssh's time. */
 function serverConfig(folder: string, port: number): string {
   return `Port ${port}
 ListenAddress 127.0.0.1
@@ -78,6 +79,7 @@ KbdInteractiveAuthentication no
 MaxStartups 100:30:200
 MaxSessions 100
 Subsystem sftp internal-sftp
+SetEnv HOME=${folder}
 PrintMotd no
 PrintLastLog no
 `;
@@ -87,7 +89,6 @@ function clientConfig(folder: string, port: number): string {
   return `Host bench-fresh bench-shared
   HostName 127.0.0.1
   Port ${port}
-  User ${userInfo().username}
   IdentityFile ${folder}/user_key
   IdentitiesOnly yes
   UserKnownHostsFile ${folder}/known_hosts
