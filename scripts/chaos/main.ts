@@ -9,10 +9,16 @@ import { parseArgs } from "node:util";
 import { clockScenario } from "./clock_jump.ts";
 import { diskScenario } from "./disk.ts";
 import { killScenario } from "./kill.ts";
+import { partitionScenario } from "./partition.ts";
 import { Random } from "./random.ts";
 import type { Scenario } from "./world.ts";
 
-const SCENARIOS: readonly Scenario[] = [killScenario, diskScenario, clockScenario];
+const SCENARIOS: readonly Scenario[] = [
+  killScenario,
+  diskScenario,
+  clockScenario,
+  partitionScenario,
+];
 
 const USAGE = `npm run chaos -- [--seed N] [--rounds N] [--only NAME,NAME] [--verbose]
 

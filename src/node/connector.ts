@@ -49,13 +49,17 @@ export class Connector {
     const request = requestBytes(operation, input, options);
     const { key } = this.#options.addresses.find(name);
     const warm = key ? this.usable(key.id) : undefined;
-    if (warm) return ongoingCall(warm.call(request), () => key?.id, options);
+    if (warm)
+      return ongoingCall(warm.call(request), () => key?.id, {
+        ...options,
+        clock: this.#options.clock,
+      });
     let peer: string | undefined;
     const sent = this.session(name).then((session): SentCall => {
       peer = session.peer?.id;
       return session.call(request);
     });
-    return ongoingCall(sent, () => peer, options);
+    return ongoingCall(sent, () => peer, { ...options, clock: this.#options.clock });
   }
 
   /** A usable session to a node. @throws OperonError `node.unknown`, `node.unreachable`, `wire.*` */

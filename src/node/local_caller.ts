@@ -52,10 +52,11 @@ class LocalCaller implements Caller {
 
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
     const request = requestBytes(operation, input, options);
-    const { identity } = this.#options;
-    if (identity)
-      return ongoingCall(this.#relayed(node, request, identity), () => undefined, options);
-    return ongoingCall(this.#session.callLocal(node, request), () => undefined, options);
+    const { identity, clock } = this.#options;
+    const sent = identity
+      ? this.#relayed(node, request, identity)
+      : this.#session.callLocal(node, request);
+    return ongoingCall(sent, () => undefined, { ...options, clock });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

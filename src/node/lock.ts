@@ -29,8 +29,12 @@ export function lockHome(path: string): Disposable {
       hint: "Stop it first, or set OPERON_HOME to another home",
     });
   }
-  ftruncateSync(descriptor, 0);
-  writeSync(descriptor, `${process.pid}\n`, 0);
+  try {
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, `${process.pid}\n`, 0);
+  } catch {
+    // A full disk: the number is for people, the lock holds without it.
+  }
   return { [Symbol.dispose]: () => closeSync(descriptor) };
 }
 

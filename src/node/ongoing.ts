@@ -2,6 +2,7 @@
 // It must never keep a stream open that nobody reads.
 // Next: contract/caller.ts says what each part promises; connector.ts and local_caller.ts make the calls.
 
+import { type Clock, systemClock } from "../clock.ts";
 import type { CallOptions, CallReceipt, Chunk, OngoingCall } from "../contract/caller.ts";
 import { fromErrorDocument, OperonError, toOperonError } from "../error.ts";
 import { CHUNK_BYTES } from "../limits.ts";
@@ -9,6 +10,9 @@ import { decode, encode } from "../wire/codec.ts";
 import { decodeResponse, encodeRequest } from "../wire/envelope.ts";
 import type { SentCall } from "../wire/session_events.ts";
 import type { SendHalf, WireChunk } from "../wire/stream.ts";
+
+/** How much longer than its deadline a call waits for the node's own word on it (ms). */
+const DEADLINE_GRACE_MS = 1_000;
 
 /** The signed bytes of a call. */
 export function requestBytes(operation: string, input: unknown, options: CallOptions): Uint8Array {
@@ -27,7 +31,7 @@ export function requestBytes(operation: string, input: unknown, options: CallOpt
 export function ongoingCall(
   sent: Promise<SentCall> | SentCall,
   node: () => string | undefined,
-  options: CallOptions,
+  options: CallOptions & { readonly clock?: Clock },
 ): OngoingCall {
   return new Ongoing(sent, node, options);
 }
@@ -37,6 +41,7 @@ class Ongoing implements OngoingCall {
   readonly #output: Promise<unknown>;
   readonly #sent: Promise<SentCall>;
   readonly #node: () => string | undefined;
+  readonly #giveUp: (reason: OperonError) => void;
   #call: SentCall | undefined;
   #cancelled: OperonError | undefined;
   #isReading = false;
@@ -45,15 +50,30 @@ class Ongoing implements OngoingCall {
   constructor(
     sent: Promise<SentCall> | SentCall,
     node: () => string | undefined,
-    options: CallOptions,
+    options: CallOptions & { readonly clock?: Clock },
   ) {
-    this.#sent = Promise.resolve(sent);
+    const { promise: givenUp, reject } = Promise.withResolvers<never>();
+    this.#giveUp = reject;
+    this.#sent = Promise.race([sent, givenUp]);
+    // What is sent after all, to a node that took long to reach, must not go on unseen.
+    Promise.resolve(sent).then(
+      (call) => this.#cancelled && call.cancel(),
+      () => {},
+    );
     this.#node = node;
-    const { signal } = options;
+    const { signal, timeout_ms, clock = systemClock } = options;
     const abort = () => this.cancel(abortReason(signal));
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
-    const response = this.#run(options).finally(() => signal?.removeEventListener("abort", abort));
+    // The node keeps the deadline; this is for one that went silent.
+    const deadline =
+      timeout_ms === undefined
+        ? undefined
+        : clock.after(timeout_ms + DEADLINE_GRACE_MS, () => this.cancel(noAnswer(timeout_ms)));
+    const response = this.#run(options).finally(() => {
+      deadline?.[Symbol.dispose]();
+      signal?.removeEventListener("abort", abort);
+    });
     this.receipt = response.then(
       ({ receipt }) => receipt,
       (error) => (error instanceof RefusedCall ? error.receipt : undefined),
@@ -89,6 +109,7 @@ class Ongoing implements OngoingCall {
         message: "The call was cancelled",
       });
     this.#call?.cancel();
+    this.#giveUp(this.#cancelled);
   }
 
   async #run(options: CallOptions): Promise<{ output: unknown; receipt: CallReceipt | undefined }> {
@@ -237,6 +258,15 @@ function chunksDiscarded(): OperonError {
     kind: "failed_precondition",
     message: "The call's stream was given up, because its output was awaited without reading it",
     hint: "Iterate the chunks first, then await the output",
+  });
+}
+
+function noAnswer(timeoutMs: number): OperonError {
+  return new OperonError({
+    code: "node.deadline_exceeded",
+    kind: "deadline_exceeded",
+    message: `No answer came within ${timeoutMs} ms, not even that the call was stopped`,
+    hint: "The call may have been done or not: the node's audit log tells; operon node ping shows whether the node is reachable",
   });
 }
 

@@ -130,6 +130,17 @@ describe("attack 13: a clock that is off, or set back", () => {
     expect(guard.accept(batch, { signer: OWN })).toBe("wire.replayed");
   });
 
+  test("acceptFromHere() serves the node itself when the clock jumps between signing and serving", () => {
+    const clock = new ManualClock();
+    const guard = guardAt(clock);
+    const timeMs = clock.nowMs();
+    for (const jump of [DAY_MS, -3 * DAY_MS]) {
+      clock.jump(jump);
+      expect(guard.fromHere(guard.newBatch(), { timeMs })).toBe("accepted");
+      expect(guard.fromHere(guard.newBatch(), { timeMs, signer: OTHER })).toBe("wire.stale");
+    }
+  });
+
   test("acceptFromHere() gives another key's request nothing", () => {
     const clock = new ManualClock();
     const guard = guardAt(clock);
