@@ -7,12 +7,17 @@ import { basename } from "node:path";
 import { systemClock } from "./clock.ts";
 import { resolveHome } from "./identity/home.ts";
 import { loadManifest } from "./manifest.ts";
+import { HELPER_FLAG } from "./self.ts";
 import { runCli } from "./surface/cli/cli.ts";
 import { processStdio } from "./surface/cli/stdio.ts";
 import { handWrittenVerbs } from "./verbs.ts";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);
+if (argv[0] === HELPER_FLAG) {
+  const { runHelperProcess } = await import("./helper_processes.ts");
+  process.exit(await runHelperProcess(argv[1] ?? ""));
+}
 const isDaemonLink = basename(process.argv0).startsWith("operond");
 const stdio = processStdio();
 const interrupts: (() => void)[] = [];

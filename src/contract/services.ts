@@ -17,6 +17,7 @@ export interface Services {
   readonly audit: AuditView;
   readonly traces: TraceView;
   readonly settings: SettingsView;
+  readonly state: StateFolders;
 }
 
 /** Name of a service. */
@@ -172,4 +173,10 @@ export interface TraceView {
 /** The capability's own section of the policy configuration, already parsed with its `settings` schema. */
 export interface SettingsView {
   of(capability: string): unknown;
+}
+
+/** Where a capability keeps what must outlive the node's process. */
+export interface StateFolders {
+  /** Host path of a private folder (mode 0700) in the node's home, made when it is not there; `name` is the capability's id. */
+  folder(name: string): string;
 }

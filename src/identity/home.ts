@@ -17,6 +17,8 @@ export interface Home {
   readonly socket_path: string;
   readonly lock_path: string;
   readonly history_path: string;
+  /** What capabilities keep, a folder for each. */
+  readonly state_path: string;
 }
 
 /** The home: `OPERON_HOME`, else `~/.operon`. */
@@ -38,5 +40,6 @@ export function homeAt(path: string): Home {
     socket_path: join(path, "daemon.sock"),
     lock_path: join(path, "daemon.lock"),
     history_path: join(path, "history"),
+    state_path: join(path, "state"),
   };
 }

@@ -2,6 +2,8 @@
 // It must never let a request take another way than verify → bind → authorize → run.
 // Next: invoke.ts, authority.ts, running.ts are the stages; daemon.ts gives a node a port and a lifetime.
 
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { AuditLog } from "../audit/log.ts";
 import { followAudit, queryAudit } from "../audit/read.ts";
 import { verifyAudit } from "../audit/verify.ts";
@@ -329,6 +331,7 @@ export class Node implements Caller {
         return mounts();
       },
       settings: { of: (capability) => this.#state.settings[capability] },
+      state: { folder: (name) => privateFolder(join(home.state_path, name)) },
       registry: { describe: () => registry.operations.map(describeOperation) },
       traces,
       audit: {
@@ -393,6 +396,11 @@ async function openAudit(options: NodeOptions, state: PolicyState): Promise<Audi
     if (!inspectsDamage) throw error;
     return brokenAudit(toOperonError(error));
   }
+}
+
+function privateFolder(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
 }
 
 function clockBehind(behindMs: number, untilMs: number): string {

@@ -49,12 +49,20 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   surface: 5,
   workflow: 5,
 };
-const GROUND = new Set(["error.ts", "limits.ts", "clock.ts", "decision.ts", "version.ts"]);
+const GROUND = new Set([
+  "error.ts",
+  "limits.ts",
+  "clock.ts",
+  "decision.ts",
+  "version.ts",
+  "self.ts",
+]);
 const ENTRIES = new Set([
   "main.ts",
   "sdk.ts",
   "caller.ts",
   "manifest.ts",
+  "helper_processes.ts",
   "verbs.ts",
   "daemon_verbs.ts",
   "workflow_verbs.ts",
