@@ -18,8 +18,6 @@ import { runInTerminal } from "./terminal_line.ts";
 export interface OwnOptions {
   readonly context: LineContext;
   readonly stdio: Stdio;
-  /** Whether it is no part of a pipe. */
-  readonly isAlone: boolean;
   /** The words after it, as they were typed. */
   readonly text: string;
 }
@@ -28,7 +26,7 @@ type OwnFound = Extract<Found, { kind: "own" }>;
 
 /** Runs it and resolves to its exit code. @throws OperonError */
 export async function runOwn({ name, words }: OwnFound, options: OwnOptions): Promise<number> {
-  const { context, stdio, isAlone, text } = options;
+  const { context, stdio, text } = options;
   const { shell, scope } = context;
   if (words[0] === "--help") {
     await stdio.stdout.write(shellHelp(shell.table, name));
@@ -46,11 +44,6 @@ export async function runOwn({ name, words }: OwnFound, options: OwnOptions): Pr
       atMost(name, words, 0);
       for (const line of shell.parts.history()) await stdio.stdout.write(`${escapeText(line)}\n`);
       return 0;
-  }
-  if (!isAlone) {
-    throw usageError("line_invalid", `${name} cannot be part of a pipe`, "Give it a line alone");
-  }
-  switch (name) {
     case "cd":
       atMost(name, words, 1);
       return await changeFolder(words[0], context);
@@ -64,6 +57,12 @@ export async function runOwn({ name, words }: OwnFound, options: OwnOptions): Pr
       shell.exitCode = exitCode(words[0]);
       return shell.exitCode;
   }
+}
+
+/** Those that change the shell or take the terminal stand alone. @throws OperonError `cli.line_invalid` */
+export function assertAlone({ name }: OwnFound): void {
+  if (name === "pwd" || name === "help" || name === "history") return;
+  throw usageError("line_invalid", `${name} cannot be part of a pipe`, "Give it a line alone");
 }
 
 /** Looks first: a folder that is not there is no place to be. */

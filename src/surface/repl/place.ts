@@ -23,12 +23,6 @@ export function placeText({ node, path }: Place): string {
   return `${node}:${path}`;
 }
 
-/** The folder a path lies in, and its last name. */
-export function splitPath(path: string): { readonly folder: string; readonly name: string } {
-  const slash = path.lastIndexOf("/");
-  return { folder: path.slice(0, slash) || "/", name: path.slice(slash + 1) };
-}
-
 /** `gpu:` and `gpu:data` start at the node's root. A key id has a colon of its own. */
 function withSlash(word: string): string {
   const colon = word.indexOf(":", word.startsWith("ed25519:") ? "ed25519:".length : 0);

@@ -232,7 +232,7 @@ class Scanner {
 
   /** Whether `<` or `>` after this text belongs to the word: `2>`, `>&`, `<(`, `<<`. */
   #isForeign(text: string): boolean {
-    return /^\d*[<>]*$/.test(text) || /[<>]$/.test(text) || this.#peek(1) === "(";
+    return /^(\d*|&)[<>]*$/.test(text) || /[<>]$/.test(text) || this.#peek(1) === "(";
   }
 
   /** Whether `&` after this text is part of `2>&1`. */

@@ -157,6 +157,7 @@ function typedInput(terminal: Terminal, output: LineEndOutput): Input {
       for (;;) {
         const line = await terminal.ask(output.question);
         output.question = "";
+        output.isAtLineStart = true;
         if (line === undefined) return undefined;
         yield new TextEncoder().encode(`${line}\n`);
       }

@@ -13,7 +13,7 @@ import { usageError } from "../cli/usage_error.ts";
 import type { GlobalFlags } from "../cli/verb.ts";
 import { type CommandTable, type Found, findCommand, nodeAt } from "./command_table.ts";
 import type { LineContext } from "./line_context.ts";
-import { runOwn } from "./own_command.ts";
+import { assertAlone, runOwn } from "./own_command.ts";
 import type { RunStage } from "./pipeline.ts";
 import { type Place, placeAt, placeText } from "./place.ts";
 import type { Stage } from "./shell_line.ts";
@@ -33,9 +33,10 @@ export function stagesOf(stages: readonly Stage[], context: LineContext): readon
   const first = stages[0]!;
   const last = stages.at(-1)!;
   if (first.input) runs.push(fileStage("file_source", first.input.text, { context }));
+  const isAlone = stages.length === 1 && !first.input && !last.output;
   const isCommand = ({ words, node }: Stage) => words.length > 0 || node !== undefined;
   for (const stage of merged(stages.filter(isCommand), context)) {
-    runs.push(commandStage(stage, { context, isAlone: stages.length === 1 }));
+    runs.push(commandStage(stage, { context, isAlone }));
   }
   if (last.output) {
     if (runs.length === 0) {
@@ -103,6 +104,7 @@ function commandStage(stage: Stage, { context, isAlone }: StageOptions): RunStag
     ? { ...context, scope: { ...scope, place: { node: stage.node!, path: "/" } } }
     : context;
   if (found.kind === "own") {
+    if (!isAlone) assertAlone(found);
     if (stage.words.length === 0) {
       return async () => {
         scope.place = { node: stage.node!, path: "/" };
@@ -110,7 +112,7 @@ function commandStage(stage: Stage, { context, isAlone }: StageOptions): RunStag
       };
     }
     const text = stage.text.replace(/^\S+\s*/, "");
-    return (stdio) => runOwn(found, { context: there, stdio, isAlone, text });
+    return (stdio) => runOwn(found, { context: there, stdio, text });
   }
   return (stdio) => runFound(found, { context: there, stdio });
 }
