@@ -9,7 +9,7 @@ import { requestsText, signRequests, signResponses } from "../src/wire/batch.ts"
 import { encode } from "../src/wire/codec.ts";
 import { encodeRequest, encodeResponse } from "../src/wire/envelope.ts";
 import { HandshakeInitiator, HandshakeResponder } from "../src/wire/handshake.ts";
-import { leafHash, merklePath, merkleRoot } from "../src/wire/merkle.ts";
+import { leafHash, merkleTree } from "../src/wire/merkle.ts";
 import { encodeMessage, type Message } from "../src/wire/message.ts";
 import { RecordSealer } from "../src/wire/record.ts";
 
@@ -166,7 +166,7 @@ const responseBatch = signResponses({ key: bob, timeMs: TIME_MS, responses });
 
 function batches(): object {
   const leaves = requests.map(leafHash);
-  const root = merkleRoot(leaves);
+  const { path, root } = merkleTree(leaves);
   return {
     description: "A batch of three requests and one of two responses",
     signer_seed: hex(alice.exportSeed()),
@@ -176,7 +176,7 @@ function batches(): object {
     requests: requests.map(hex),
     leaves: leaves.map(hex),
     root: hex(root),
-    paths: leaves.map((_leaf, index) => merklePath(leaves, index).map(hex)),
+    paths: leaves.map((_leaf, index) => path(index).map(hex)),
     signed_text: hex(requestsText(batch, root)),
     signature: hex(batch.signature),
     responses: {

@@ -14,7 +14,6 @@ import { OperonError, toOperonError } from "../error.ts";
 import type { CompiledPolicy } from "../policy/compiled_policy.ts";
 import { type Evaluation, evaluate } from "../policy/decide.ts";
 import type { UsageLedger } from "../policy/usage.ts";
-import { merklePath } from "../wire/merkle.ts";
 import { type Authorized, authorizedCall, type Bound } from "./invoke.ts";
 
 /** The part of an audit log that a node writes with. */
@@ -232,7 +231,7 @@ function refusal(bound: Bound, decision: Decision): OperonError {
 function decidedRecord(bound: Bound, decision: Decision, call: string): AuditRecord {
   const { message, principal, via } = bound.request;
   const { trace } = message.body;
-  const { batch, leaves, root, index } = message.proof;
+  const { batch, tree, index } = message.proof;
   return {
     event: "decided",
     call,
@@ -244,13 +243,13 @@ function decidedRecord(bound: Bound, decision: Decision, call: string): AuditRec
     ...(Object.keys(bound.facts).length > 0 ? { facts: bound.facts } : {}),
     decision: summary(decision),
     request: {
-      digest: hex(leaves[index] as Uint8Array),
+      digest: hex(tree.leaf(index)),
       batch: hex(batch.batch_id),
       time_ms: batch.time_ms,
-      count: leaves.length,
+      count: tree.count,
       index,
-      root: hex(root),
-      path: leaves.length === 1 ? [] : merklePath([...leaves], index).map(hex),
+      root: hex(tree.root),
+      path: tree.path(index).map(hex),
       signature: hex(batch.signature),
     },
     ...(trace ?? {}),

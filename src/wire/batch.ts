@@ -5,7 +5,7 @@
 import { OperonError } from "../error.ts";
 import type { KeyPair } from "../identity/key.ts";
 import { PublicKey } from "../identity/key.ts";
-import { leafHash, merkleRoot } from "./merkle.ts";
+import { leafHash, type MerkleTree, merkleRoot, merkleTree } from "./merkle.ts";
 
 const REQUESTS_LABEL = Buffer.from("operon/1 requests\0");
 const RESPONSES_LABEL = Buffer.from("operon/1 responses\0");
@@ -48,17 +48,16 @@ export function signRequests(parts: {
   return { ...head, signature: parts.key.sign(requestsText(head, root)) };
 }
 
-/** Checks the signature; gives the signer, the leaves and the root. @throws OperonError `wire.signature_invalid` */
+/** Checks the signature; gives the signer and the tree of the requests. @throws OperonError `wire.signature_invalid` */
 export function verifyRequests(
   batch: RequestBatch,
   requests: readonly Uint8Array[],
-): { signer: PublicKey; leaves: Uint8Array[]; root: Uint8Array } {
+): { signer: PublicKey; tree: MerkleTree } {
   if (requests.length !== batch.count || requests.length === 0) throw signatureInvalid();
-  const leaves = requests.map(leafHash);
-  const root = merkleRoot(leaves);
+  const tree = merkleTree(requests.map(leafHash));
   const signer = signerOf(batch.signer);
-  if (!signer.verify(requestsText(batch, root), batch.signature)) throw signatureInvalid();
-  return { signer, leaves, root };
+  if (!signer.verify(requestsText(batch, tree.root), batch.signature)) throw signatureInvalid();
+  return { signer, tree };
 }
 
 /** Signs final responses; the request digest inside each binds it to its request. */

@@ -2,31 +2,48 @@
 // It must never hash a leaf and a node alike: the first byte keeps them apart.
 // Next: batch.ts signs roots; audit keeps paths.
 
-import { hash } from "node:crypto";
+/** A tree over leaf hashes, hashed once, that can prove each of them. */
+export interface MerkleTree {
+  readonly root: Uint8Array;
+  readonly count: number;
+  leaf(index: number): Uint8Array;
+  /** Sibling hashes from leaf `index` up to the root (RFC 9162 2.1.3.1). */
+  path(index: number): Uint8Array[];
+}
 
-const LEAF = new Uint8Array([0]);
-const NODE = new Uint8Array([1]);
-
-/** SHA-256(0x00 | data). */
-export function leafHash(data: Uint8Array): Uint8Array {
-  return sha256(LEAF, data);
+/** The tree over leaf hashes; at least one. */
+export function merkleTree(leaves: readonly Uint8Array[]): MerkleTree {
+  const levels = levelsOf(leaves);
+  return {
+    root: (levels.at(-1) as readonly Uint8Array[])[0] as Uint8Array,
+    count: leaves.length,
+    leaf: (index) => leaves[index] as Uint8Array,
+    path(index) {
+      const path: Uint8Array[] = [];
+      let at = index;
+      for (const level of levels) {
+        const sibling = level[at ^ 1];
+        if (sibling) path.push(sibling);
+        at >>>= 1;
+      }
+      return path;
+    },
+  };
 }
 
 /** Root over leaf hashes; at least one. */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 1) return leaves[0] as Uint8Array;
-  const split = splitOf(leaves.length);
-  return nodeHash(merkleRoot(leaves.slice(0, split)), merkleRoot(leaves.slice(split)));
+  return (levelsOf(leaves).at(-1) as readonly Uint8Array[])[0] as Uint8Array;
 }
 
-/** Sibling hashes from leaf `index` up to the root (RFC 9162 2.1.3.1). */
-export function merklePath(leaves: readonly Uint8Array[], index: number): Uint8Array[] {
-  if (leaves.length === 1) return [];
-  const split = splitOf(leaves.length);
-  const left = leaves.slice(0, split);
-  const right = leaves.slice(split);
-  if (index < split) return [...merklePath(left, index), merkleRoot(right)];
-  return [...merklePath(right, index - split), merkleRoot(left)];
+/** SHA-256(0x00 | data). */
+export function leafHash(data: Uint8Array): Uint8Array {
+  if (data.byteLength >= LEAF.byteLength) {
+    const hasher = new Bun.SHA256();
+    return hasher.update(LEAF.subarray(0, 1)).update(data).digest() as Uint8Array;
+  }
+  LEAF.set(data, 1);
+  return Bun.SHA256.hash(LEAF.subarray(0, data.byteLength + 1)) as Uint8Array;
 }
 
 /** A leaf's place in a tree. */
@@ -58,10 +75,29 @@ function splitOf(count: number): number {
   return 2 ** (31 - Math.clz32(count - 1));
 }
 
-function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(NODE, Buffer.concat([left, right]));
+/** Each level pairs the one below it; a node left over moves up as it is, which is RFC 9162's tree. */
+function levelsOf(leaves: readonly Uint8Array[]): (readonly Uint8Array[])[] {
+  const levels = [leaves];
+  for (let below = leaves; below.length > 1; ) {
+    const level: Uint8Array[] = [];
+    for (let index = 0; index < below.length; index += 2) {
+      const left = below[index] as Uint8Array;
+      const right = below[index + 1];
+      level.push(right ? nodeHash(left, right) : left);
+    }
+    levels.push(level);
+    below = level;
+  }
+  return levels;
 }
 
-function sha256(prefix: Uint8Array, data: Uint8Array): Uint8Array {
-  return new Uint8Array(hash("sha256", Buffer.concat([prefix, data]), "buffer"));
+// Scratch: hashing is synchronous, so one of each is enough. Their first bytes keep leaves and nodes apart.
+const LEAF = new Uint8Array(4096);
+const PAIR = new Uint8Array(65);
+PAIR[0] = 1;
+
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  PAIR.set(left, 1);
+  PAIR.set(right, 33);
+  return Bun.SHA256.hash(PAIR) as Uint8Array;
 }

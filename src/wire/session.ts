@@ -310,15 +310,15 @@ export class Session {
     const { key, replay, events } = this.#options;
     if (!this.peer || !replay) throw misplaced("Signed requests are not taken here");
     if (!sameBytes(batch.addressee, key.publicKey.bytes)) throw notAddressee();
-    const { leaves, root, signer } = verifyRequests(
+    const { signer, tree } = verifyRequests(
       batch,
       requests.map((request) => request.bytes),
     );
     const failure = refusalOf(() => replay.accept(batch.signer, batch.batch_id, batch.time_ms));
     requests.forEach(({ stream_id, bytes }, index) => {
       const stream = this.#served.accept(stream_id);
-      const digest = leaves[index] as Uint8Array;
-      const proof = { batch, leaves, root, index };
+      const digest = tree.leaf(index);
+      const proof = { batch, tree, index };
       try {
         if (failure) throw failure;
         if (this.#served.isCrowded) throw tooManyCalls();

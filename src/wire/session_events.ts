@@ -6,13 +6,13 @@ import type { PublicKey } from "../identity/key.ts";
 import type { RequestBatch } from "./batch.ts";
 import type { CallStream } from "./call_stream.ts";
 import type { RequestBody, ResponseBody } from "./envelope.ts";
+import type { MerkleTree } from "./merkle.ts";
 
 /** Where a request stands in its signed batch, so that it can be proved alone. */
 export interface RequestProof {
   readonly batch: RequestBatch;
-  /** Leaf hashes of all requests of the batch. */
-  readonly leaves: readonly Uint8Array[];
-  readonly root: Uint8Array;
+  /** Over all requests of the batch. */
+  readonly tree: MerkleTree;
   readonly index: number;
 }
 
