@@ -57,11 +57,15 @@ export class Load {
   readonly files = new Map<string, FileMemory>();
   /** Lines appended by commands, by file: each is written at most once, acknowledged ones exactly once. */
   readonly lines = new Map<string, { attempted: Set<string>; acknowledged: Set<string> }>();
+  /** Names in the workspace that others may have made. */
+  readonly foreign = new Set<string>();
   readonly receipts: Receipt[] = [];
   readonly errors = new Map<string, number>();
   /** What no caller should ever see. */
   readonly unexpected: string[] = [];
   calls = 0;
+  /** The longest any call took (ms). */
+  slowestMs = 0;
   readonly #options: LoadOptions;
   readonly #workers: Worker[];
 
@@ -211,6 +215,7 @@ class Worker {
       timeout_ms: this.#timeout_ms,
       ...(content ? { outgoing: once(content) } : {}),
     };
+    const startMs = performance.now();
     const call = collect(this.#caller as Caller, {
       node: this.#target,
       operation,
@@ -222,6 +227,7 @@ class Worker {
       this.#load.unexpected.push(`${operation} got no answer within ${HUNG_MS} ms`);
       throw new OperonError({ code: "chaos.hung", kind: "internal", message: "No answer" });
     }
+    this.#load.slowestMs = Math.max(this.#load.slowestMs, performance.now() - startMs);
     if (result.error) throw result.error;
     return result;
   }

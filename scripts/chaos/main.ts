@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { clockScenario } from "./clock_jump.ts";
 import { diskScenario } from "./disk.ts";
+import { hostileScenario } from "./hostile_peer.ts";
 import { killScenario } from "./kill.ts";
 import { partitionScenario } from "./partition.ts";
 import { Random } from "./random.ts";
@@ -18,6 +19,7 @@ const SCENARIOS: readonly Scenario[] = [
   diskScenario,
   clockScenario,
   partitionScenario,
+  hostileScenario,
 ];
 
 const USAGE = `npm run chaos -- [--seed N] [--rounds N] [--only NAME,NAME] [--verbose]

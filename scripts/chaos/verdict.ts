@@ -86,9 +86,10 @@ function judgeReceipts({ receipts, target }: Load): void {
 
 /** Nothing lies about that no call asked for: half-written files, sockets, locks of others. */
 function judgeResidue(target: NodeProcess, loads: readonly Load[]): void {
-  const names = ({ files, lines }: Load) => [
+  const names = ({ files, lines, foreign }: Load) => [
     ...[...files.keys()].map((path) => path.slice(1)),
     ...lines.keys(),
+    ...foreign,
   ];
   const known = new Set(loads.flatMap(names));
   const workspace = readdirSync(target.workspace).filter(

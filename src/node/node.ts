@@ -29,6 +29,7 @@ import type { VerifiedMessage } from "../wire/session_events.ts";
 import { AddressBook } from "./address_book.ts";
 import { type AuditWriter, Authority, Refusal } from "./authority.ts";
 import { brokenAudit } from "./broken_audit.ts";
+import { CallLimit } from "./call_limit.ts";
 import { Connector } from "./connector.ts";
 import { Invites } from "./invites.ts";
 import { bind, type VerifiedRequest } from "./invoke.ts";
@@ -63,6 +64,7 @@ export class Node implements Caller {
   readonly #runner: Runner;
   readonly #authority: Authority;
   readonly #strangers: StrangerLimit;
+  readonly #calls = new CallLimit();
   readonly #services: Services;
   readonly #startedAt: string;
   #state: PolicyState;
@@ -218,6 +220,7 @@ export class Node implements Caller {
     const request = this.#identify(message, session);
     try {
       this.#refuseStranger(request);
+      using _entered = this.#calls.enter(request.principal.id);
       const bound = await bind(request, {
         registry: this.#options.registry,
         context: this.#context(),

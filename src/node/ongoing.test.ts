@@ -65,6 +65,15 @@ describe("a call to a node that went silent", () => {
     expect(isCancelled).toBeTrue();
   });
 
+  test("ongoingCall() gives the reader of its chunks the same reason", async () => {
+    const clock = new ManualClock();
+    const call = ongoingCall(unanswered().sent, () => undefined, { timeout_ms: 500, clock });
+    const chunks = Array.fromAsync(call.chunks).catch((error) => error);
+    await Promise.resolve();
+    clock.advance(2_000);
+    expect(await chunks).toMatchObject({ code: "node.deadline_exceeded" });
+  });
+
   test("ongoingCall() ends at once when cancelled while the node is still being dialled", async () => {
     const abort = new AbortController();
     const call = ongoingCall(new Promise<SentCall>(() => {}), () => undefined, {

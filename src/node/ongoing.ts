@@ -151,7 +151,11 @@ class Ongoing implements OngoingCall {
 
   async *#chunks(): AsyncGenerator<Chunk, undefined> {
     const call = await this.#sent;
-    for await (const chunk of call.stream.incoming) yield* toChunks(chunk);
+    try {
+      for await (const chunk of call.stream.incoming) yield* toChunks(chunk);
+    } catch (error) {
+      throw this.#cancelled ?? error;
+    }
     // The stream of a failed call ends early: its reader must not take that for the end of the data.
     await this.#output;
     return undefined;
