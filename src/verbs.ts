@@ -3,6 +3,7 @@
 // Next: surface/cli/verb.ts says what a verb is.
 
 import { daemonVerbs } from "./daemon_verbs.ts";
+import { doctorVerbs } from "./doctor_verbs.ts";
 import { homeAt, resolveHome } from "./identity/home.ts";
 import { configVerbs } from "./surface/cli/config_verbs.ts";
 import type { HandWrittenVerb } from "./surface/cli/verb.ts";
@@ -13,6 +14,7 @@ import { workflowVerbs } from "./workflow_verbs.ts";
 export const handWrittenVerbs: readonly HandWrittenVerb[] = [
   ...configVerbs({ registry: builtinRegistry }),
   ...daemonVerbs,
+  ...doctorVerbs({ registry: builtinRegistry }),
   ...workflowVerbs,
   shellVerb({
     verbs: () => handWrittenVerbs,

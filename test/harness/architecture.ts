@@ -48,6 +48,7 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   node: 5,
   surface: 5,
   workflow: 5,
+  doctor: 5,
 };
 const GROUND = new Set([
   "error.ts",
@@ -65,6 +66,7 @@ const ENTRIES = new Set([
   "helper_processes.ts",
   "verbs.ts",
   "daemon_verbs.ts",
+  "doctor_verbs.ts",
   "workflow_verbs.ts",
 ]);
 const NAMELESS = new Set([
