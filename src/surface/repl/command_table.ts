@@ -76,7 +76,10 @@ export function findCommand(table: CommandTable, { words, node }: Stage): Found 
   if (Object.hasOwn(OWN_COMMANDS, text)) {
     return { kind: "own", name: text as OwnCommand, words: rest };
   }
-  const operation = table.words.get(text) ?? operationOf(table, text);
+  const short = table.words.get(text);
+  // Without a file it is a filter, and the node has that: `… | gpu: cat | …`.
+  if (short?.cli.shell?.part === "file_source" && rest.length === 0) return { kind: "foreign" };
+  const operation = short ?? operationOf(table, text);
   if (operation) {
     const { capability, name } = operation;
     const path = [kebab(capability), kebab(name)];

@@ -58,6 +58,13 @@ test("a pipe goes from node to node", async () => {
   expect(all.calls.map(({ node }) => node).toSorted()).toEqual(["a", "b", "local"]);
 });
 
+test("a word that reads a file is a filter of the node's own where no file is named", async () => {
+  const { run, nodes: all } = fakeShell(nodes({ "a:/x": "text" }));
+  expect((await run("cat a:/x | b: cat")).stdout).toBe("b ran cat\n");
+  expect(all.calls.map(({ operation }) => operation).toSorted()).toEqual(["box.get", "box.run"]);
+  expect((await run("box.get")).stderr).toContain("cli.argument_missing");
+});
+
 test("neighbours for one node's own shell are one call", async () => {
   const { run, nodes: all } = fakeShell();
   expect((await run("ps aux | grep x | wc -l")).stdout).toBe("local ran ps aux | grep x | wc -l\n");
