@@ -16,7 +16,7 @@ export const handlers: Handlers<typeof operations, "peers"> = {
   },
   async ping({ node, count }, call) {
     const answer = await call.services.peers.ping(node, count, call.signal);
-    return { node, ...answer, median_us: median(answer.round_trips_us) };
+    return { node, ...answer, ...statistics(answer.round_trips_us) };
   },
   async info(_input, call) {
     return infoDocument(call.services.peers.info());
@@ -71,11 +71,16 @@ function infoDocument(info: NodeInfo) {
   };
 }
 
-/** Middle value, or the mean of the two middle ones; 0 for none. */
-function median(numbers: readonly number[]): number {
-  if (numbers.length === 0) return 0;
-  const sorted = numbers.toSorted((a, b) => a - b);
+/** Of whole microseconds; 0 for none. The 99th percentile is a time that was measured (nearest rank). */
+function statistics(timesUs: readonly number[]) {
+  const sorted = timesUs.toSorted((a, b) => a - b);
+  const at = (rank: number) => Math.round(sorted[Math.min(sorted.length - 1, rank)] ?? 0);
   const middle = sorted.length >> 1;
-  if (sorted.length % 2 === 1) return sorted[middle]!;
-  return (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const median = ((sorted[middle] ?? 0) + (sorted[sorted.length - 1 - middle] ?? 0)) / 2;
+  return {
+    min_us: at(0),
+    median_us: Math.round(median),
+    p99_us: at(Math.ceil(sorted.length * 0.99) - 1),
+    max_us: at(sorted.length - 1),
+  };
 }

@@ -17,7 +17,7 @@ test("node.list shows every known node", async () => {
   expect((await call("list")).output).toEqual({ nodes: [{ key, labels, name, state }] });
 });
 
-test("node.ping gives the median of its round trips", async () => {
+test("node.ping gives least, median, 99th percentile and most of its round trips", async () => {
   const ping = async (_name: string, count: number) => ({
     round_trips_us: [900, 100, 300, 200].slice(0, count),
     clock_offset_ms: -3,
@@ -26,6 +26,21 @@ test("node.ping gives the median of its round trips", async () => {
   const call = fakeCaller(nodeCapability, { services: { peers: { ping } } });
   expect((await call("ping", { node: "gpu", count: 4 })).output).toMatchObject({ median_us: 250 });
   expect((await call("ping", { node: "gpu" })).output).toMatchObject({ median_us: 300 });
+  expect((await call("ping", { node: "gpu", count: 1 })).output).toMatchObject({
+    min_us: 900,
+    median_us: 900,
+    p99_us: 900,
+    max_us: 900,
+  });
+  const times = Array.from({ length: 200 }, (_, index) => (index + 1) * 10);
+  const many = async () => ({ ...(await ping("", 0)), round_trips_us: times.toReversed() });
+  const long = fakeCaller(nodeCapability, { services: { peers: { ping: many } } });
+  expect((await long("ping", { node: "gpu", count: 200 })).output).toMatchObject({
+    min_us: 10,
+    median_us: 1005,
+    p99_us: 1980,
+    max_us: 2000,
+  });
 });
 
 test("node.redeem pins the key that signed the call, whatever the caller says", async () => {

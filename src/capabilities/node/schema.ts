@@ -76,7 +76,10 @@ export const operations = {
       node: z.string(),
       version: z.string(),
       round_trips_us: z.array(z.number()),
+      min_us: z.number(),
       median_us: z.number(),
+      p99_us: z.number().describe("99 of 100 calls were at least this fast"),
+      max_us: z.number(),
       clock_offset_ms: z.number(),
     }),
     errors: {
@@ -95,7 +98,10 @@ export const operations = {
     cli: {
       node: "local",
       args: [{ field: "node" }],
-      view: { kind: "line", template: "{node} {version} {median_us} us" },
+      view: {
+        kind: "line",
+        template: "{node} {version} min {min_us} median {median_us} p99 {p99_us} max {max_us} us",
+      },
     },
     examples: [
       { name: "pings the own node", input: { node: "local" }, command: "node ping local" },
