@@ -112,9 +112,14 @@ export class OperonError extends Error {
   }
 }
 
-/** Turns anything thrown into an {@link OperonError}; what is not one becomes `node.internal` with the original as cause. */
+/**
+ * Turns anything thrown into an {@link OperonError}; what is not one becomes `node.internal` with the original as cause.
+ * Of a failure and a clean-up that failed after it, the first counts.
+ */
 export function toOperonError(thrown: unknown): OperonError {
   if (thrown instanceof OperonError) return thrown;
+  if (thrown instanceof Error && thrown.name === "SuppressedError" && "suppressed" in thrown)
+    return toOperonError(thrown.suppressed);
   if (thrown instanceof Error && thrown.name === "AbortError") {
     return new OperonError({
       code: "node.cancelled",

@@ -36,7 +36,13 @@ async function run({ folder, executable, random, rounds, log }: World): Promise<
     });
     await a.start();
     const baseline = a.descriptors();
-    const load = new Load({ target: a, through: [a, a, a, a], random, tolerated: FULL });
+    const load = new Load({
+      target: a,
+      through: [a, a, a, a],
+      random,
+      tolerated: FULL,
+      withoutCommands: true,
+    });
     for (let round = 1; round <= rounds; round++) {
       const stop = load.start();
       await load.served(BACK_MS);

@@ -49,6 +49,8 @@ export interface LoadOptions {
   /** Codes besides those of a node that is away. */
   readonly tolerated?: readonly string[];
   readonly timeout_ms?: number;
+  /** Without commands that append to a file: where a disk is full, these may leave half a line. */
+  readonly withoutCommands?: boolean;
 }
 
 /** Workers, each with files of its own so that the order of its versions is known. */
@@ -119,6 +121,7 @@ class Worker {
   readonly #random: Random;
   readonly #target: string;
   readonly #timeout_ms: number;
+  readonly #isWithoutCommands: boolean;
   #caller: Caller | undefined;
 
   constructor(name: string, node: NodeProcess, load: Load, options: LoadOptions) {
@@ -128,6 +131,7 @@ class Worker {
     this.#random = options.random.fork(name);
     this.#target = node === options.target ? "local" : options.target.name;
     this.#timeout_ms = options.timeout_ms ?? 10_000;
+    this.#isWithoutCommands = options.withoutCommands ?? false;
   }
 
   async work(signal: AbortSignal): Promise<void> {
@@ -154,7 +158,7 @@ class Worker {
   async #once(): Promise<void> {
     const choice = this.#random.next();
     if (choice < 0.6) return this.#write();
-    if (choice < 0.75) return this.#append();
+    if (choice < 0.75 && !this.#isWithoutCommands) return this.#append();
     if (choice < 0.9) return this.#read();
     return this.#folder();
   }

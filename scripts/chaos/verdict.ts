@@ -131,8 +131,14 @@ async function judgeDescriptors(node: NodeProcess, baseline: Baseline): Promise<
   };
   await eventually(isClean, {
     withinMs: SETTLE_MS,
-    promise: () => `No descriptor is left open: ${extra}`,
+    promise: () => `No descriptor is left open: ${extra}\n${socketsOf(node)}`,
   });
+}
+
+function socketsOf({ pid }: NodeProcess): string {
+  const { stdout } = Bun.spawnSync(["ss", "-txnpa"]);
+  const lines = stdout.toString().split("\n");
+  return lines.filter((line) => line.includes(`pid=${pid},`)).join("\n");
 }
 
 /** Processes whose environment leads into the node's folder. */
