@@ -23,6 +23,8 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** SIGINT calls this instead, until it is disposed of; the shell outlives the calls it makes. */
   takeInterrupts?(run: () => void): Disposable;
+  /** False where other commands write to the same terminal: a line that is written over would be in their way. */
+  readonly hasProgress?: boolean;
   /** What words mean where a command line has a place to start from: in the shell. */
   readonly place?: WordPlace;
 }

@@ -10,6 +10,7 @@ import type { Running } from "./context.ts";
 import { escapeText } from "./escape.ts";
 import type { Command } from "./grammar.ts";
 import { type CallPlan, planCall } from "./input.ts";
+import { openProgress } from "./progress.ts";
 import { askingOn } from "./question.ts";
 import { runRelay } from "./relay.ts";
 import { type Saving, saveTo } from "./save.ts";
@@ -55,19 +56,26 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
     const output = await runRelay(connection, { operation, plan, to: plan.to, running });
     return exitCodeOf(output, operation);
   }
+  const isTyped = source?.isTyped === true;
+  const totalBytes = source?.sizeBytes;
+  using progress = openProgress(running, { node: plan.node, totalBytes, isTyped });
   const call = connection.call(plan.node, operation.id, plan.input, {
     signal: context.signal,
     ...(globals.timeoutSecs === undefined ? {} : { timeout_ms: globals.timeoutSecs * 1000 }),
-    ...(source === undefined ? {} : { outgoing: source.items }),
+    ...(source === undefined ? {} : { outgoing: progress.counted(source.items) }),
   });
   try {
-    const output = await showCall(call, operation, { running, saving });
+    const output = await showCall(call, operation, {
+      running: progress.running,
+      saving: saving && progress.saving(saving),
+    });
     return exitCodeOf(output, operation);
   } catch (error) {
     call.cancel();
     // The node only sees a stream that broke off; why it did is known here.
     throw source?.failure ?? error;
   } finally {
+    progress[Symbol.dispose]();
     if (globals.verbose) await showReceipt(call, running);
   }
 }

@@ -13,6 +13,10 @@ import { usageError } from "./usage_error.ts";
 export interface Source extends AsyncDisposable {
   readonly items: AsyncIterable<unknown>;
   readonly failure: unknown;
+  /** How much it is going to be (bytes), when a file tells. */
+  readonly sizeBytes: number | undefined;
+  /** Whether it comes from a terminal. */
+  readonly isTyped: boolean;
 }
 
 /**
@@ -35,13 +39,14 @@ export async function openSource(
     );
   }
   const isValues = receives.kind === "values";
-  if (plan.text !== undefined) return source(textBytes(plan.text), isValues);
+  if (plan.text !== undefined) return source(textBytes(plan.text), { isValues });
   if (plan.file !== undefined) {
     const file = await openFile(plan.file);
-    return source(fileChunks(file, plan.file), isValues, file);
+    const { size } = await file.stat();
+    return source(fileChunks(file, plan.file), { isValues, file, sizeBytes: size || undefined });
   }
   const isRead = shape.stdin === "always" || (shape.stdin === "piped" && stdio.stdin.isPiped);
-  if (isRead) return source(stdio.stdin.chunks(), isValues);
+  if (isRead) return source(stdio.stdin.chunks(), { isValues, isTyped: stdio.stdin.isTty });
   const flags = [shape.text_flag, shape.file_flag].flatMap((name) => (name ? [`--${name}`] : []));
   if (flags.length === 0) return undefined;
   throw usageError(
@@ -51,7 +56,17 @@ export async function openSource(
   );
 }
 
-function source(bytes: AsyncIterable<Uint8Array>, isValues: boolean, file?: FileHandle): Source {
+interface SourceParts {
+  readonly isValues: boolean;
+  readonly file?: FileHandle;
+  readonly sizeBytes?: number | undefined;
+  readonly isTyped?: boolean;
+}
+
+function source(
+  bytes: AsyncIterable<Uint8Array>,
+  { isValues, file, sizeBytes, isTyped = false }: SourceParts,
+): Source {
   const state: { failure: unknown } = { failure: undefined };
   async function* items(): AsyncGenerator<unknown, undefined> {
     try {
@@ -65,6 +80,8 @@ function source(bytes: AsyncIterable<Uint8Array>, isValues: boolean, file?: File
   }
   return {
     items: items(),
+    sizeBytes,
+    isTyped,
     get failure() {
       return state.failure;
     },

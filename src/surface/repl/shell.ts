@@ -14,7 +14,7 @@ import { runPipeline } from "./pipeline.ts";
 import { PrefixOutput } from "./prefix_output.ts";
 import { shellHelp } from "./shell_help.ts";
 import { parseLine, type ShellLine, type Step } from "./shell_line.ts";
-import { foreignStage, stagesOf } from "./stage.ts";
+import { foreignStage, stagesOf, withoutProgress } from "./stage.ts";
 
 /** Nodes that run a line of `on a,b:` at once; more wait their turn. */
 const NODES_AT_ONCE = 16;
@@ -123,7 +123,7 @@ export class Shell {
     line: Extract<ShellLine, { kind: "steps" }>,
     { context, width }: { readonly context: LineContext; readonly width: number },
   ): Promise<number> {
-    const { running, scope } = context;
+    const { running, scope } = withoutProgress(context);
     const { stdio } = running.context;
     const prefix = `${node}:`.padEnd(width + 2);
     const stdout = new PrefixOutput(stdio.stdout, prefix);

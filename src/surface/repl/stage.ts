@@ -32,11 +32,15 @@ export function stagesOf(stages: readonly Stage[], context: LineContext): readon
   }
   const first = stages[0]!;
   const last = stages.at(-1)!;
-  if (first.input) runs.push(fileStage("file_source", first.input.text, { context }));
+  // One progress at a time: that of the last command, which ends when all have.
+  const beside = withoutProgress(context);
+  if (first.input) runs.push(fileStage("file_source", first.input.text, { context: beside }));
   const isAlone = stages.length === 1 && !first.input && !last.output;
   const isCommand = ({ words, node }: Stage) => words.length > 0 || node !== undefined;
-  for (const stage of merged(stages.filter(isCommand), context)) {
-    runs.push(commandStage(stage, { context, isAlone }));
+  const commands = merged(stages.filter(isCommand), context);
+  for (const [index, stage] of commands.entries()) {
+    const isLast = index === commands.length - 1 && !last.output;
+    runs.push(commandStage(stage, { context: isLast ? context : beside, isAlone }));
   }
   if (last.output) {
     if (runs.length === 0) {
@@ -46,6 +50,13 @@ export function stagesOf(stages: readonly Stage[], context: LineContext): readon
     runs.push(fileStage("file_sink", target.text, { context, isAppend }));
   }
   return runs;
+}
+
+/** For commands that share the terminal. */
+export function withoutProgress(context: LineContext): LineContext {
+  const { running } = context;
+  const inner = { ...running.context, hasProgress: false };
+  return { ...context, running: { ...running, context: inner } };
 }
 
 /** A line for the node's own shell, in a folder; without one in the folder the node chooses. */
