@@ -73,3 +73,19 @@ export function accessesOfTreeWrite(operation: string) {
     ...(kind === "folder" ? [{ resource, as: "fs.mkdir" }] : []),
   ];
 }
+
+/** A search lists folders. Also asked of every folder it enters. */
+export function accessesOfListing(operation: string) {
+  return (resource: string): readonly Access[] => [
+    { resource, as: operation },
+    { resource, as: "fs.list" },
+  ];
+}
+
+/** A search of contents reads files. Also asked of every file. */
+export function accessesOfReading(operation: string) {
+  return (resource: string): readonly Access[] => [
+    { resource, as: operation },
+    { resource, as: "fs.read" },
+  ];
+}

@@ -153,5 +153,33 @@ export const changeErrors = {
   },
 } as const satisfies Record<string, ErrorDeclaration>;
 
+/** What a search may end in. */
+export const searchErrors = {
+  ...lookErrors,
+  pattern_invalid: {
+    kind: "invalid_argument",
+    message: "This is not a pattern that can be searched for",
+    hint: "Use --fixed to search for the text itself",
+  },
+} as const satisfies Record<string, ErrorDeclaration>;
+
+/** What watching may end in. */
+export const watchErrors = {
+  ...lookErrors,
+  watch_limit: {
+    kind: "resource_exhausted",
+    message: "There are more folders than can be watched",
+    hint: "Watch a folder further down, or without --recursive",
+  },
+  watch_unsupported: {
+    kind: "unimplemented",
+    message: "This node's system has no way to watch folders that is safe here",
+    hint: "`operon fs find --modified-within-secs` shows what changed",
+  },
+} as const satisfies Record<string, ErrorDeclaration>;
+
 /** Name of an error of `fs`. */
-export type FsErrorName = keyof typeof changeErrors;
+export type FsErrorName =
+  | keyof typeof changeErrors
+  | keyof typeof searchErrors
+  | keyof typeof watchErrors;

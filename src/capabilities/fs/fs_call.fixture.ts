@@ -68,6 +68,15 @@ export class FsBench implements Disposable {
     return handlers.read(operations.read.input.parse(input), this.#call("read", parts) as never);
   }
 
+  /** The events of `fs.watch` as they come. */
+  watch(
+    input: unknown,
+    parts: CallParts = {},
+  ): AsyncGenerator<{ readonly event: string; readonly path: string }, unknown> {
+    const parsed = operations.watch.input.parse(input);
+    return handlers.watch(parsed, this.#call("watch", parts) as never);
+  }
+
   /** All chunks of `fs.read`. */
   async chunks(input: unknown): Promise<Uint8Array[]> {
     const chunks: Uint8Array[] = [];

@@ -5,6 +5,8 @@
 import type { Handlers } from "../../contract/capability.ts";
 import { chmod, hash, touch } from "./attribute.ts";
 import { copy } from "./copy.ts";
+import { find } from "./find.ts";
+import { grep } from "./grep.ts";
 import { list, stat } from "./list.ts";
 import { mkdir } from "./mkdir.ts";
 import { read } from "./read.ts";
@@ -12,6 +14,7 @@ import { rename } from "./rename.ts";
 import { rm } from "./rm.ts";
 import type { operations } from "./schema.ts";
 import { receiveTree, sendTree, surveyTreeHandler } from "./tree_transfer.ts";
+import { watch } from "./watch.ts";
 import { truncate, write } from "./write.ts";
 
 /** One handler per operation of `operations`. */
@@ -28,6 +31,9 @@ export const handlers: Handlers<typeof operations, "mounts"> = {
   hash,
   chmod,
   touch,
+  find,
+  grep,
+  watch,
   survey_tree: surveyTreeHandler,
   send_tree: sendTree,
   receive_tree: receiveTree,

@@ -19,6 +19,7 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCL = 4;
+const O_NONBLOCK = 0o4000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const UTIME_OMIT = (1n << 30n) - 2n;
 const NS_PER_SECOND = 1_000_000_000n;
@@ -35,8 +36,18 @@ export interface Native {
   readonly getdents: ((fd: number, buffer: Uint8Array) => number) | undefined;
   /** Copies up to `bytes` from file to file inside the kernel, from where both stand. */
   readonly copyRange: ((from: number, to: number, bytes: number) => number) | undefined;
+  /** Notices of changes in folders. `undefined` where the platform has no such calls. */
+  readonly notices: NoticeCalls | undefined;
   /** Sets when an object's content changed last (ns); a link named by the path gets the time itself. */
   setModified(path: string, modifiedNs: bigint): void;
+}
+
+/** Linux's inotify. */
+export interface NoticeCalls {
+  /** A new queue that never waits; no child inherits it. */
+  open(): number;
+  add(queue: number, path: string, bits: number): number;
+  remove(queue: number, watch: number): void;
 }
 
 /** A name relative to an open folder. */
@@ -65,6 +76,9 @@ function openLinux(): Native {
   const { symbols } = openFirst(LIBC_NAMES, {
     flock: { args: [i32, i32], returns: i32 },
     linkat: { args: [i32, pointer, i32, pointer, i32], returns: i32 },
+    inotify_init1: { args: [i32], returns: i32 },
+    inotify_add_watch: { args: [i32, pointer, u32], returns: i32 },
+    inotify_rm_watch: { args: [i32, i32], returns: i32 },
     utimensat: { args: [i32, pointer, pointer, i32], returns: i32 },
     // Not every C library wraps the younger calls.
     syscall: { args: [i64, i64, i64, i64, i64, i64, i64], returns: i64 },
@@ -94,6 +108,17 @@ function openLinux(): Native {
     },
     copyRange(from, to, bytes) {
       return check(syscall(NUMBERS.copy_file_range, from, 0, to, 0, bytes, 0), "copy", errno);
+    },
+    notices: {
+      open: () => check(symbols.inotify_init1(O_NONBLOCK | O_CLOEXEC), "inotify_init1", errno),
+      add(queue, path, bits) {
+        const name = cString(path);
+        const watch = symbols.inotify_add_watch(queue, ptr(name), bits);
+        return check(watch, "inotify_add_watch", errno);
+      },
+      remove(queue, watch) {
+        check(symbols.inotify_rm_watch(queue, watch), "inotify_rm_watch", errno);
+      },
     },
     setModified(path, modifiedNs) {
       const name = cString(path);
@@ -127,6 +152,7 @@ function openDarwin(): Native {
     },
     getdents: undefined,
     copyRange: undefined,
+    notices: undefined,
     setModified(path, modifiedNs) {
       const seconds = Number(modifiedNs) / Number(NS_PER_SECOND);
       lutimesSync(path, seconds, seconds);

@@ -8,6 +8,7 @@ import { accessesOfChange, accessesOfRename } from "./access.ts";
 import { attributeOperations } from "./attribute_operations.ts";
 import { changeErrors, lookErrors } from "./errors.ts";
 import { ByteCount, Entry, Mode, preconditions, Stat, Version, VirtualPath } from "./fields.ts";
+import { searchOperations } from "./search_operations.ts";
 import { treeOperations } from "./tree_operations.ts";
 
 const LIMIT_MAX = 10_000_000;
@@ -122,6 +123,10 @@ export const operations = {
         path: VirtualPath,
         ...preconditions,
         create_parents: z.boolean().default(false).describe("Make missing folders above it"),
+        append: z
+          .boolean()
+          .default(false)
+          .describe("Add to what is there; fails when somebody else changes it meanwhile"),
         mode: Mode.optional().describe("Permission bits in octal, e.g. 0755"),
         durable: z.boolean().default(false).describe("Wait until it is on the disk"),
       })
@@ -262,4 +267,5 @@ export const operations = {
     ],
   }),
   ...attributeOperations,
+  ...searchOperations,
 };

@@ -5,6 +5,7 @@
 import { constants, fchmodSync, fstatSync, ftruncateSync } from "node:fs";
 import type { z } from "zod";
 import type { Call } from "../../contract/capability.ts";
+import { copyExisting } from "./append.ts";
 import { versionOf } from "./describe.ts";
 import { attempt } from "./failure.ts";
 import { lockFolders } from "./folder_lock.ts";
@@ -29,12 +30,13 @@ export async function write(
   // Refuse what cannot succeed before a long upload; the same is checked again when it is complete.
   assertPrecondition(currentAt(parent, call), input, { path, call });
   using staged = new StagedFile(parent, call);
+  const guard = input.append ? await copyExisting(parent, staged, call) : input;
   for await (const bytes of call.incoming) {
     call.signal.throwIfAborted();
     staged.write(bytes);
   }
   const mode = input.mode === undefined ? undefined : Number.parseInt(input.mode, 8);
-  const { stat, created } = await staged.commit({ ...input, mode }, call);
+  const { stat, created } = await staged.commit({ ...input, ...guard, mode }, call);
   return { size_bytes: Number(stat.size), version: versionOf(stat), created };
 }
 
