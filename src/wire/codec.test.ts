@@ -56,7 +56,36 @@ describe("encode() and decode()", () => {
     expect(other.unpack(encode(value))).toEqual(value);
     expect(decode(new Uint8Array(other.pack(value)))).toEqual(value);
   });
+
+  test("write the bytes another implementation writes", () => {
+    const other = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
+    const all = [...values.map(([, value]) => value), new Uint8Array(300), "é".repeat(40), -0, {}];
+    const texts = [31, 32, 63, 64, 65, 255, 256].flatMap((n) => ["x".repeat(n), "€".repeat(n)]);
+    for (const value of [...all, ...texts])
+      expect(encode(value).toHex()).toBe(new Uint8Array(other.pack(plain(value))).toHex());
+  });
+
+  test("carry a value whose getter encodes another", () => {
+    const value = {
+      before: "a".repeat(100),
+      get inner() {
+        return encode({ other: "b".repeat(200) });
+      },
+      after: "c".repeat(100),
+    };
+    const inner = encode({ other: "b".repeat(200) });
+    expect(decode(encode(value))).toEqual({
+      before: "a".repeat(100),
+      inner,
+      after: "c".repeat(100),
+    });
+  });
 });
+
+/** msgpackr treats plain `Uint8Array`s in its own way. */
+function plain(value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value) : value;
+}
 
 describe("encode() refuses what a strict peer would", () => {
   const cyclic: unknown[] = [];

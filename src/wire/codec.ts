@@ -1,28 +1,17 @@
-// Strict MessagePack: msgpackr writes it; reading is by hand, so that what is checked is exactly what is used.
+// Strict MessagePack, by hand in both directions: what is checked is exactly what is used, and nothing is copied to check it.
 // It must never decode an extension, a duplicate key, a key that reaches a prototype, or anything past a limit.
-// Next: envelope.ts checks fields; PROTOCOL.md#encoding lists what is allowed.
+// Next: msgpack_writer.ts writes; envelope.ts checks fields; PROTOCOL.md#encoding lists what is allowed.
 
-import { Packr } from "msgpackr";
 import { OperonError } from "../error.ts";
 import { MSGPACK_DEPTH_MAX, MSGPACK_ELEMENTS_MAX } from "../limits.ts";
+import { FORBIDDEN_KEYS, KEY_BYTES_MAX } from "./msgpack_rules.ts";
+import { writeMsgpack } from "./msgpack_writer.ts";
 
-const packr = new Packr({
-  useRecords: false,
-  variableMapSize: true,
-  mapsAsObjects: true,
-  int64AsType: "number",
-  useBigIntExtension: false,
-});
-/** Longest key of a map (bytes, UTF-8). */
-const KEY_BYTES_MAX = 256;
-const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Encodes a JSON-like value; `Uint8Array` becomes bin, keys with `undefined` are left out. @throws OperonError `wire.value_invalid` */
 export function encode(value: unknown): Uint8Array {
-  const bytes = packr.pack(new Plain().copy(value, 0));
-  // msgpackr reuses its buffer: the caller keeps what it gets.
-  return new Uint8Array(bytes);
+  return writeMsgpack(value);
 }
 
 /** Decodes exactly one value; its `Uint8Array`s are views into the bytes. @throws OperonError `wire.encoding_invalid` */
@@ -30,68 +19,19 @@ export function decode(bytes: Uint8Array): unknown {
   return new Reader(bytes).whole();
 }
 
-/** Copies a value of what the wire can carry, so that what we send is what a strict peer accepts. */
-class Plain {
-  #elements = 0;
-
-  copy(value: unknown, depth: number): unknown {
-    if (depth > MSGPACK_DEPTH_MAX) throw valueInvalid("it is nested too deeply");
-    if (++this.#elements > MSGPACK_ELEMENTS_MAX) throw valueInvalid("it has too many elements");
-    switch (typeof value) {
-      case "string":
-        if (!value.isWellFormed()) throw valueInvalid("a text is no Unicode");
-        return value;
-      case "boolean":
-        return value;
-      case "number":
-        if (!Number.isFinite(value)) throw valueInvalid("a number is not finite");
-        return value;
-      case "object":
-        return value === null ? null : this.#object(value, depth);
-      default:
-        throw valueInvalid(`it holds a ${typeof value}`);
-    }
-  }
-
-  #object(value: object, depth: number): unknown {
-    // A plain view: msgpackr treats some subclasses in its own way.
-    if (value instanceof Uint8Array)
-      return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    if (Array.isArray(value)) {
-      // `Array.from` also fills the holes of a sparse array.
-      if (value.length > MSGPACK_ELEMENTS_MAX) throw valueInvalid("it has too many elements");
-      return Array.from(value, (item) => this.copy(item === undefined ? null : item, depth + 1));
-    }
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== null && prototype !== Object.prototype)
-      throw valueInvalid(`it holds a ${value.constructor?.name ?? "class instance"}`);
-    const copy: Record<string, unknown> = {};
-    for (const key of Object.keys(value)) {
-      const item = (value as Record<string, unknown>)[key];
-      if (item === undefined) continue;
-      if (FORBIDDEN_KEYS.has(key)) throw valueInvalid(`it has a key "${key}"`);
-      if (
-        !key.isWellFormed() ||
-        key.length > KEY_BYTES_MAX ||
-        Buffer.byteLength(key) > KEY_BYTES_MAX
-      )
-        throw valueInvalid("a key is too long or no Unicode");
-      copy[key] = this.copy(item, depth + 1);
-    }
-    return copy;
-  }
-}
+/** Texts longer than this are left to the system's decoder (bytes). */
+const SHORT_TEXT_BYTES = 100;
+/** Keys seen lately by a hash of their bytes: the same few come over and over, and a known text costs nothing to make. */
+const keys: string[] = new Array(256).fill("");
 
 /** Walks the bytes once. Arrays grow item by item: a declared length allocates nothing. */
 class Reader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #bytes: Buffer;
   #offset = 0;
   #elements = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   whole(): unknown {
@@ -148,9 +88,9 @@ class Reader {
   #number(type: number): number {
     switch (type) {
       case 0xca:
-        return finite(this.#view.getFloat32(this.#skip(4)));
+        return finite(this.#bytes.readFloatBE(this.#skip(4)));
       case 0xcb:
-        return finite(this.#view.getFloat64(this.#skip(8)));
+        return finite(this.#bytes.readDoubleBE(this.#skip(8)));
       case 0xcc:
         return this.#length(1);
       case 0xcd:
@@ -158,15 +98,15 @@ class Reader {
       case 0xce:
         return this.#length(4);
       case 0xcf:
-        return safe(this.#view.getBigUint64(this.#skip(8)));
+        return safe(this.#bytes.readBigUInt64BE(this.#skip(8)));
       case 0xd0:
-        return this.#view.getInt8(this.#skip(1));
+        return this.#bytes.readInt8(this.#skip(1));
       case 0xd1:
-        return this.#view.getInt16(this.#skip(2));
+        return this.#bytes.readInt16BE(this.#skip(2));
       case 0xd2:
-        return this.#view.getInt32(this.#skip(4));
+        return this.#bytes.readInt32BE(this.#skip(4));
       case 0xd3:
-        return safe(this.#view.getBigInt64(this.#skip(8)));
+        return safe(this.#bytes.readBigInt64BE(this.#skip(8)));
       default:
         throw encodingInvalid("an extension or reserved type");
     }
@@ -198,23 +138,51 @@ class Reader {
     else if (type === 0xda) length = this.#length(2);
     else throw encodingInvalid("a key that is no text");
     if (length > KEY_BYTES_MAX) throw encodingInvalid("a key that is too long");
-    const key = this.#text(length);
+    const key = this.#asciiKey(length) ?? this.#text(length);
     if (FORBIDDEN_KEYS.has(key)) throw encodingInvalid("a forbidden key");
     return key;
   }
 
+  /** A short key of ASCII; the text made for the last one with the same hash serves again when it is the same. */
+  #asciiKey(length: number): string | undefined {
+    const start = this.#offset;
+    const end = start + length;
+    if (length > 32 || end > this.#bytes.length || !this.#isAscii(start, end)) return undefined;
+    let hash = length;
+    for (let at = start; at < end; at++) hash = (hash * 31 + (this.#bytes[at] as number)) & 0xff;
+    this.#offset = end;
+    const known = keys[hash] as string;
+    let same = known.length === length ? 0 : -1;
+    while (same >= 0 && same < length && known.charCodeAt(same) === this.#bytes[start + same])
+      same++;
+    if (same === length) return known;
+    const key = this.#bytes.toString("latin1", start, end);
+    keys[hash] = key;
+    return key;
+  }
+
   #text(length: number): string {
+    const start = this.#skip(length);
+    const end = start + length;
+    if (length <= SHORT_TEXT_BYTES && this.#isAscii(start, end))
+      return this.#bytes.toString("latin1", start, end);
     try {
-      return utf8.decode(this.#binary(length));
-    } catch (error) {
-      if (error instanceof OperonError) throw error;
+      return utf8.decode(this.#bytes.subarray(start, end));
+    } catch {
       throw encodingInvalid("a text that is not UTF-8");
     }
   }
 
+  #isAscii(start: number, end: number): boolean {
+    let bits = 0;
+    for (let at = start; at < end; at++) bits |= this.#bytes[at] as number;
+    return bits < 0x80;
+  }
+
   #binary(length: number): Uint8Array {
     const start = this.#skip(length);
-    return this.#bytes.subarray(start, start + length);
+    const { buffer, byteOffset } = this.#bytes;
+    return new Uint8Array(buffer, byteOffset + start, length);
   }
 
   /** A count the rest of the bytes cannot hold is refused before anything is done for it. */
@@ -225,8 +193,8 @@ class Reader {
 
   #length(bytes: 1 | 2 | 4): number {
     const start = this.#skip(bytes);
-    if (bytes === 1) return this.#view.getUint8(start);
-    return bytes === 2 ? this.#view.getUint16(start) : this.#view.getUint32(start);
+    if (bytes === 1) return this.#bytes[start] as number;
+    return bytes === 2 ? this.#bytes.readUInt16BE(start) : this.#bytes.readUInt32BE(start);
   }
 
   #byte(): number {
@@ -260,14 +228,5 @@ function encodingInvalid(what: string): OperonError {
     kind: "invalid_argument",
     message: `A message is not valid MessagePack as operon uses it: ${what}`,
     hint: "PROTOCOL.md lists what is allowed",
-  });
-}
-
-function valueInvalid(what: string): OperonError {
-  return new OperonError({
-    code: "wire.value_invalid",
-    kind: "invalid_argument",
-    message: `A value cannot be sent: ${what}`,
-    hint: "Send JSON-like values and bytes",
   });
 }
