@@ -95,6 +95,11 @@ export interface Capability<
   readonly caveats: Readonly<Record<string, CaveatDefinition>>;
   /** Schema of its section `policy.<id>` in the configuration, when it has one. */
   readonly settings: z.ZodType | undefined;
+  /**
+   * Ends what the node's previous process could not, because it was killed: called once, before anything is served.
+   * @param crashed_pid process id it had; another process may have it by now
+   */
+  readonly afterCrash: ((crashed_pid: number) => Promise<void>) | undefined;
 }
 
 /** Joins operations and handlers; the compiler refuses a missing handler, a wrong output or an undeclared error. */
@@ -110,6 +115,7 @@ export function capability<
   readonly facts?: { readonly [Name in keyof Ops]?: FactResolver<Ops[Name], Needs> };
   readonly caveats?: Readonly<Record<string, CaveatDefinition>>;
   readonly settings?: z.ZodType;
+  readonly afterCrash?: (crashed_pid: number) => Promise<void>;
 }): Capability<Ops, Needs> {
   return {
     ...parts,
@@ -117,6 +123,7 @@ export function capability<
     facts: parts.facts ?? {},
     caveats: parts.caveats ?? {},
     settings: parts.settings,
+    afterCrash: parts.afterCrash,
   };
 }
 

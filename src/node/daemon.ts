@@ -25,7 +25,11 @@ export async function runDaemon(
   { signal, ready }: { signal: AbortSignal; ready: (facts: DaemonReady) => void },
 ): Promise<void> {
   const { home, key, clock, notice, version } = options;
-  using _lock = lockHome(home.lock_path);
+  using lock = lockHome(home.lock_path);
+  const { crashed_pid } = lock;
+  if (crashed_pid !== undefined)
+    for (const capability of options.registry.capabilities)
+      await capability.afterCrash?.(crashed_pid);
   await using node = await Node.open(options);
   await node.audit.append({ event: "started", detail: `operon ${version}` });
   const listener = listen(node, options);

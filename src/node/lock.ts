@@ -9,18 +9,24 @@ import { OperonError } from "../error.ts";
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
+/** The lock, held; dispose it to give it back. */
+export interface HomeLock extends Disposable {
+  /** Process id of the daemon that held it before, when it ended without giving it back. */
+  readonly crashed_pid: number | undefined;
+}
+
 /**
- * Takes the home's daemon lock; disposing gives it back.
+ * Takes the home's daemon lock.
  * @throws OperonError `node.already_running`
  */
-export function lockHome(path: string): Disposable {
+export function lockHome(path: string): HomeLock {
   const descriptor = openSync(
     path,
     constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
     0o600,
   );
+  const holder = readFileSync(descriptor, "utf8").trim();
   if (flock(descriptor, LOCK_EX | LOCK_NB) !== 0) {
-    const holder = readFileSync(descriptor, "utf8").trim();
     closeSync(descriptor);
     throw new OperonError({
       code: "node.already_running",
@@ -35,7 +41,13 @@ export function lockHome(path: string): Disposable {
   } catch {
     // A full disk: the number is for people, the lock holds without it.
   }
-  return { [Symbol.dispose]: () => closeSync(descriptor) };
+  return {
+    crashed_pid: /^[1-9]\d{0,9}$/.test(holder) ? Number(holder) : undefined,
+    [Symbol.dispose]() {
+      ftruncateSync(descriptor, 0);
+      closeSync(descriptor);
+    },
+  };
 }
 
 function flock(descriptor: number, operation: number): number {

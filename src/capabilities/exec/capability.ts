@@ -5,6 +5,7 @@
 import { capability } from "../../contract/capability.ts";
 import { commandFacts } from "./facts.ts";
 import { handlers } from "./handler.ts";
+import { killLeftBehind } from "./left_behind.ts";
 import { caveats } from "./policy.ts";
 import { operations, settings } from "./schema.ts";
 
@@ -18,4 +19,5 @@ export const execCapability = capability({
   facts: { run: commandFacts },
   caveats,
   settings,
+  afterCrash: killLeftBehind,
 });

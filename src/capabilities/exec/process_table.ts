@@ -34,10 +34,14 @@ export function childrenOf(pid: number, threads: readonly number[]): readonly nu
     numbersIn(readProc(`${pid}/task/${thread}/children`)),
   );
   if (children.length > 0 || hasChildrenFiles()) return children;
+  return listProcesses().filter((other) => processState(other)?.parent === pid);
+}
+
+/** All processes. */
+export function listProcesses(): readonly number[] {
   return listProc("")
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((other) => processState(other)?.parent === pid);
+    .map(Number);
 }
 
 /**

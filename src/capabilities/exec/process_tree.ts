@@ -6,7 +6,8 @@
 //
 // Orphans become children of this process (PR_SET_CHILD_SUBREAPER) instead of init's. Whose they
 // are is told by a tag: a realtime CPU limit, different for each command and far too large to bind,
-// which children inherit and cannot raise.
+// which children inherit and cannot raise. Its low bits tell which process started the command, so
+// that the next one can end what a killed one left (left_behind.ts).
 // What escapes: a process that lowers both limits itself (or, as root, raises them) and then loses
 // its parents.
 
@@ -24,7 +25,8 @@ const LOOK_EVERY_MS = 10;
 const NO_LIMIT = 2n ** 63n;
 /** About 146,000 years. */
 const TAG_BASE = 2n ** 62n;
-const TAG_STRIDE = 2 ** 20;
+/** More than process ids there can be (Linux: at most 2^22). */
+const TAG_STRIDE = 2n ** 23n;
 
 let firstTag: bigint | undefined;
 let tagsGiven = 0n;
@@ -60,6 +62,13 @@ export class ProcessTree<Child extends { readonly pid: number }> implements Disp
   /** Says that what still lives may go on living: it is not killed when this process exits. */
   [Symbol.dispose](): void {
     trees.delete(this);
+  }
+
+  /** As disposing, and for good: neither will it be killed should this process not exit but crash. */
+  keep(): void {
+    this[Symbol.dispose]();
+    const kept = this.#tag - (this.#tag % TAG_STRIDE);
+    for (const pid of this.#members()) libc().setRealtimeLimits(pid, { soft: kept, hard: kept });
   }
 
   /** Whether anything of it still lives. */
@@ -169,10 +178,15 @@ function spawnTagged<Child extends { readonly pid: number }>(spawn: () => Child,
 function nextTag(): bigint {
   adoptOrphans();
   tagsGiven += 1n;
-  // The random part keeps the tags of a node that runs inside another node's command apart from
-  // that node's.
-  const noise = BigInt(Math.floor(Math.random() * TAG_STRIDE));
-  return (firstTag ?? TAG_BASE) - tagsGiven * BigInt(TAG_STRIDE) - noise;
+  return (firstTag ?? TAG_BASE) - tagsGiven * TAG_STRIDE - BigInt(process.pid);
+}
+
+/** Whether one of the tags was given by a process that had this id, here or inside the same outer command. */
+export function isTaggedBy(tags: readonly bigint[], pid: number): boolean {
+  const first = firstTag ?? TAG_BASE;
+  // Limits that are meant as such are far smaller.
+  const given = tags.filter((tag) => tag < first && tag > first / 2n);
+  return given.some((tag) => (first - tag) % TAG_STRIDE === BigInt(pid));
 }
 
 function trySignal(pid: number, signal: NodeJS.Signals): void {

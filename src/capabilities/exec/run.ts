@@ -189,9 +189,8 @@ class Supervisor implements AsyncDisposable {
     this.#stopWatching();
     if (this.cause) return await this.killed;
     this.#isFinished = true;
-    if (this.#command.background === "kill" && this.#tree.isAlive()) {
-      await this.#tree.kill(this.#command.clock, LEFTOVER_GRACE_MS);
-    }
+    if (this.#command.background === "keep") return this.#tree.keep();
+    if (this.#tree.isAlive()) await this.#tree.kill(this.#command.clock, LEFTOVER_GRACE_MS);
   }
 
   /**
