@@ -219,6 +219,9 @@ function openPartial(
   const path = parent.virtual_path;
   return attempt(call, path, () => {
     const host = `${dirname(parent.path)}/${name}`;
+    if (offset_bytes > 0 && !lstatSync(host, { throwIfNoEntry: false })) {
+      throw call.fail("changed", { path });
+    }
     const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
     const fd = openSync(host, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600);
     try {

@@ -99,10 +99,10 @@ describe("watch", () => {
     const gone = { done: true, value: { reason: "gone" } };
     const removed = await watching({ path: "/secrets" });
     rmSync(at("secrets"), { recursive: true });
-    expect(await removed.events.next()).toEqual(gone);
+    expect((await removed.events.next()) as unknown).toEqual(gone);
     const moved = await watching({ path: "/folder" });
     renameSync(at("folder"), at("elsewhere"));
-    expect(await moved.events.next()).toEqual(gone);
+    expect((await moved.events.next()) as unknown).toEqual(gone);
   });
 
   test("ends when its caller leaves, and leaves no queue open", async () => {
