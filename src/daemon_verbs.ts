@@ -14,22 +14,26 @@ export const daemonVerbs: readonly HandWrittenVerb[] = [
     description:
       "Listens where daemon.listen says and on the home's local socket, which lets commands reuse its connections. " +
       "SIGTERM or Ctrl-C lets running calls end, then stops; a second one stops at once. " +
-      "The configuration is loaded again when the file changes; a bad one is reported and changes nothing.",
+      "The configuration is loaded again when the file changes or on SIGUSR2; a bad one is reported and changes nothing.",
     examples: ["daemon start", "daemon start --json", "--home /srv/operon daemon start"],
     run: startDaemon,
   },
 ];
 
 async function startDaemon(_input: VerbInput, context: VerbContext): Promise<number> {
-  const [{ runDaemon }, { Registry }, { builtin }, { loadKey }] = await Promise.all([
-    import("./node/daemon.ts"),
-    import("./contract/registry.ts"),
-    import("./builtin.ts"),
-    import("./identity/keystore.ts"),
-  ]);
+  const [{ runDaemon }, { ServiceNotify }, { Registry }, { builtin }, { loadKey }] =
+    await Promise.all([
+      import("./node/daemon.ts"),
+      import("./node/service_notify.ts"),
+      import("./contract/registry.ts"),
+      import("./builtin.ts"),
+      import("./identity/keystore.ts"),
+    ]);
   const { globals } = context;
   const home = globals.home === undefined ? resolveHome(context.env) : homeAt(globals.home);
   const { stdout, stderr } = context.stdio;
+  using manager = new ServiceNotify({ env: context.env, pid: process.pid, clock: systemClock });
+  let status = "";
   await runDaemon(
     {
       home,
@@ -50,6 +54,16 @@ async function startDaemon(_input: VerbInput, context: VerbContext): Promise<num
           ? JSON.stringify({ event: "ready", ...facts })
           : `Node ${facts.node_id} (${facts.key}) ${facts.endpoint === undefined ? "listens on its local socket only" : `listens on ${facts.endpoint}`}`;
         if (globals.json || !globals.quiet) void stdout.write(`${text}\n`).catch(() => {});
+        status = `Node ${facts.node_id} serves`;
+        manager.ready(status);
+      },
+      stopping: () => manager.stopping(),
+      reloads: (reload) => {
+        process.on("SIGUSR2", async () => {
+          manager.reloading();
+          await reload();
+          manager.ready(status);
+        });
       },
     },
   );

@@ -7,9 +7,14 @@ import { fileURLToPath } from "node:url";
 /** First argument of a helper process; the name of what it is follows. */
 export const HELPER_FLAG = "--helper";
 
-/** Command line of this program as a helper process: the executable itself, or Bun with the sources when not compiled. */
-export function helperCommand(name: string): string[] {
+/** Command line of this program: the executable itself, or Bun with the sources when not compiled. */
+export function programCommand(): string[] {
   const isCompiled = import.meta.url.includes("$bunfs") || import.meta.url.includes("~BUN");
-  const program = isCompiled ? [] : [fileURLToPath(new URL("./main.ts", import.meta.url))];
-  return [process.execPath, ...program, HELPER_FLAG, name];
+  const sources = isCompiled ? [] : [fileURLToPath(new URL("./main.ts", import.meta.url))];
+  return [process.execPath, ...sources];
+}
+
+/** Command line of this program as a helper process. */
+export function helperCommand(name: string): string[] {
+  return [...programCommand(), HELPER_FLAG, name];
 }

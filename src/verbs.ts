@@ -2,6 +2,7 @@
 // It must never hold logic of its own: each line loads what it needs and hands over.
 // Next: surface/cli/verb.ts says what a verb is.
 
+import { daemonServiceVerbs } from "./daemon_service_verbs.ts";
 import { daemonVerbs } from "./daemon_verbs.ts";
 import { doctorVerbs } from "./doctor_verbs.ts";
 import { homeAt, resolveHome } from "./identity/home.ts";
@@ -14,6 +15,7 @@ import { workflowVerbs } from "./workflow_verbs.ts";
 export const handWrittenVerbs: readonly HandWrittenVerb[] = [
   ...configVerbs({ registry: builtinRegistry }),
   ...daemonVerbs,
+  ...daemonServiceVerbs,
   ...doctorVerbs({ registry: builtinRegistry }),
   ...workflowVerbs,
   shellVerb({

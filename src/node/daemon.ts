@@ -19,10 +19,21 @@ export interface DaemonReady {
   readonly socket: string;
 }
 
+/** How a daemon and its surroundings hear of each other. */
+export interface DaemonEvents {
+  readonly signal: AbortSignal;
+  /** It serves. */
+  readonly ready: (facts: DaemonReady) => void;
+  /** It takes no more calls, and lets running ones end. */
+  readonly stopping?: () => void;
+  /** Hands over what loads the configuration again. */
+  readonly reloads?: (reload: () => Promise<boolean>) => void;
+}
+
 /** Runs until the signal aborts. @throws OperonError `node.already_running`, `wire.listen_failed`, `config.*`, `policy.*`, `audit.*` */
 export async function runDaemon(
   options: NodeOptions,
-  { signal, ready }: { signal: AbortSignal; ready: (facts: DaemonReady) => void },
+  { signal, ready, stopping, reloads }: DaemonEvents,
 ): Promise<void> {
   const { home, key, clock, notice, version } = options;
   using lock = lockHome(home.lock_path);
@@ -59,7 +70,9 @@ export async function runDaemon(
       endpoint: node.endpoint,
       socket: home.socket_path,
     });
+    reloads?.(() => node.reload());
     await aborted(signal);
+    stopping?.();
     watching.abort();
     listener?.stop();
     await node.drain(drainSignal(clock));

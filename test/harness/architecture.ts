@@ -49,6 +49,7 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   surface: 5,
   workflow: 5,
   doctor: 5,
+  supervision: 5,
 };
 const GROUND = new Set([
   "error.ts",
@@ -66,6 +67,7 @@ const ENTRIES = new Set([
   "helper_processes.ts",
   "verbs.ts",
   "daemon_verbs.ts",
+  "daemon_service_verbs.ts",
   "doctor_verbs.ts",
   "workflow_verbs.ts",
 ]);
