@@ -92,6 +92,13 @@ test("Ctrl-C cancels the running command and not the shell", async () => {
   expect(await shell.child.exited).toBe(3);
 }, 30_000);
 
+test("a wait of more than a second is shown, and gone before the next prompt", async () => {
+  await using shell = await openShell();
+  shell.type("sleep 1.5\r");
+  await shell.until("Waiting for local, 1 s");
+  expect(await shell.until("local:/> ")).not.toContain("\n");
+}, 30_000);
+
 test("lines are kept for the next shell in a file for the owner alone, and Tab completes", async () => {
   {
     await using shell = await openShell();

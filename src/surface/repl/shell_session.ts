@@ -171,6 +171,9 @@ const NO_INPUT: Input = {
   async *chunks() {},
 };
 
+/** After a line feed, and where a progress has been taken back. */
+const LINE_START = /(\n|\r\x1b\[K)$/;
+
 /** Knows whether the cursor is at the start of a line, so that no prompt stands behind an output. */
 class LineEndOutput implements Output {
   isAtLineStart = true;
@@ -194,7 +197,7 @@ class LineEndOutput implements Output {
 
   async write(data: Uint8Array | string): Promise<void> {
     if (data.length === 0) return;
-    const isEnd = typeof data === "string" ? data.endsWith("\n") : data.at(-1) === 0x0a;
+    const isEnd = typeof data === "string" ? LINE_START.test(data) : data.at(-1) === 0x0a;
     this.#first.isAtLineStart = isEnd || !this.isTty;
     this.#first.question = typeof data === "string" && !isEnd ? data : "";
     await this.#output.write(data);
