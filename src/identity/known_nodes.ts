@@ -2,7 +2,7 @@
 // It must never take another key for a known name: only `forget`, a person's act, makes room.
 // Next: node/address_book.ts joins this with the configuration.
 
-import { existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { mkdirSync, rmdirSync, statSync } from "node:fs";
 import { OperonError } from "../error.ts";
 import { PublicKey } from "./key.ts";
 import { parseName } from "./name.ts";
@@ -82,11 +82,13 @@ export class KnownNodes {
   }
 
   #refresh(): void {
-    if (!existsSync(this.#path)) {
+    const stat = statSync(this.#path, { throwIfNoEntry: false });
+    if (!stat) {
       this.#nodes = [];
+      this.#stamp = "";
       return;
     }
-    const { mtimeMs, size, ino } = statSync(this.#path);
+    const { mtimeMs, size, ino } = stat;
     const stamp = `${mtimeMs}.${size}.${ino}`;
     if (stamp === this.#stamp) return;
     this.#nodes = parse(this.#path, readPrivateFile(this.#path, { maxBytes: FILE_BYTES_MAX }));

@@ -26,6 +26,8 @@ export interface Address {
 export class AddressBook {
   readonly #known: KnownNodes;
   #configured: Readonly<Record<string, ConfiguredNode>>;
+  /** Keys by id as they stand in the configuration and in the pins: parsing one costs as much as a small call. */
+  readonly #keys = new Map<string, PublicKey>();
   /** Names that mean the own node. */
   readonly #ownNames: ReadonlySet<string>;
 
@@ -42,6 +44,7 @@ export class AddressBook {
   /** Takes over the nodes of a reloaded configuration. */
   reconfigure(configured: Readonly<Record<string, ConfiguredNode>>): void {
     this.#configured = configured;
+    this.#keys.clear();
   }
 
   isOwn(name: string): boolean {
@@ -92,9 +95,17 @@ export class AddressBook {
     const key = configured?.key ?? known?.key;
     return {
       name,
-      key: key === undefined ? undefined : PublicKey.parse(key),
+      key: key === undefined ? undefined : this.#key(key),
       endpoint: configured?.endpoint ?? known?.endpoint,
       labels: { ...known?.labels, ...configured?.labels },
     };
+  }
+
+  #key(id: string): PublicKey {
+    const known = this.#keys.get(id);
+    if (known) return known;
+    const key = PublicKey.parse(id);
+    this.#keys.set(id, key);
+    return key;
   }
 }

@@ -257,5 +257,5 @@ function decidedRecord(bound: Bound, decision: Decision, call: string): AuditRec
 }
 
 function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+  return bytes.toHex();
 }

@@ -23,13 +23,12 @@ export async function bridge(
   try {
     const sent = await sending;
     const cancel = () => sent.cancel();
-    caller.stream.signal.addEventListener("abort", cancel, { once: true });
-    if (caller.stream.signal.aborted) cancel();
+    caller.stream.cancellation.onCancel(cancel);
     carry(caller.stream, sent.stream).catch(cancel);
     const answering = carry(sent.stream, caller.stream).catch(() => {});
-    const response = await sent.response;
+    const { bytes } = await sent.response;
     await answering;
-    caller.respond(response);
+    caller.respond(bytes);
   } catch (error) {
     const document = toOperonError(error).toDocument();
     caller.respond(encodeResponse({ request: leafHash(caller.bytes), ok: false, error: document }));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ManualClock } from "../../test/clock.ts";
 import type { OperonError } from "../error.ts";
 import { KeyPair } from "../identity/key.ts";
-import { encodeResponse } from "../wire/envelope.ts";
+import { encodeResponse, type ResponseBody } from "../wire/envelope.ts";
 import { memoryChannels } from "../wire/memory.ts";
 import { Session } from "../wire/session.ts";
 import type { SentCall } from "../wire/session_events.ts";
@@ -45,7 +45,7 @@ describe("a call to a node that went silent", () => {
     clock.advance(1);
     expect(await output).toMatchObject({ code: "node.deadline_exceeded" });
     expect(await call.receipt).toBeUndefined();
-    expect(sent.stream.signal.aborted).toBeTrue();
+    expect(sent.stream.cancellation.isCancelled).toBeTrue();
   });
 
   test("ongoingCall() ends also while the node is still being dialled, and cancels what is sent later", async () => {
@@ -88,8 +88,9 @@ describe("a call to a node that went silent", () => {
 test("ongoingCall() leaves no timer behind once answered", async () => {
   const clock = new ManualClock();
   const { sent } = unanswered();
-  const bytes = encodeResponse({ request: DIGEST, ok: true, output: { done: true } });
-  const answered: SentCall = { ...sent, response: Promise.resolve(bytes), cancel: fail };
+  const body: ResponseBody = { request: DIGEST, ok: true, output: { done: true } };
+  const response = Promise.resolve({ bytes: encodeResponse(body), body });
+  const answered: SentCall = { ...sent, response, cancel: fail };
   const call = ongoingCall(answered, () => "node", { timeout_ms: 500, clock });
   expect(await call.output).toEqual({ done: true });
   clock.advance(10_000);

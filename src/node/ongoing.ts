@@ -7,7 +7,7 @@ import type { CallOptions, CallReceipt, Chunk, OngoingCall } from "../contract/c
 import { fromErrorDocument, OperonError, toOperonError } from "../error.ts";
 import { CHUNK_BYTES } from "../limits.ts";
 import { decode, encode } from "../wire/codec.ts";
-import { decodeResponse, encodeRequest } from "../wire/envelope.ts";
+import { encodeRequest, type ResponseBody } from "../wire/envelope.ts";
 import type { SentCall } from "../wire/session_events.ts";
 import type { SendHalf, WireChunk } from "../wire/stream.ts";
 
@@ -119,13 +119,12 @@ class Ongoing implements OngoingCall {
     // Not awaited: an answer may come while the source (a terminal, say) still has nothing to give.
     void this.#pump(options.outgoing, call);
     if (this.#isDiscarded) call.stream.incoming.discard();
-    let bytes: Uint8Array;
+    let response: ResponseBody;
     try {
-      bytes = await call.response;
+      response = (await call.response).body;
     } catch (error) {
       throw this.#cancelled ?? error;
     }
-    const response = decodeResponse(bytes);
     const receipt = response.receipt
       ? { node: this.#node() ?? "", ...response.receipt }
       : undefined;
@@ -188,7 +187,7 @@ function* toChunks(chunk: WireChunk): Generator<Chunk> {
 async function pump(source: AsyncIterable<unknown>, call: SentCall): Promise<void> {
   const writer = new ItemWriter(call.stream.outgoing);
   for await (const item of source) {
-    if (call.stream.signal.aborted) return;
+    if (call.stream.cancellation.isCancelled) return;
     if (item instanceof Uint8Array) await call.stream.outgoing.write(item);
     else await writer.write(item);
   }

@@ -9,6 +9,7 @@ import type { Services } from "../contract/services.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import { CALL_TIMEOUT_MAX_MS, CALL_TIMEOUT_MS, REAUTHORIZE_MS } from "../limits.ts";
 import type { CallStream } from "../wire/call_stream.ts";
+import { Cancellation } from "../wire/cancellation.ts";
 import { decode } from "../wire/codec.ts";
 import type { Authority } from "./authority.ts";
 import type { Authorized } from "./invoke.ts";
@@ -27,7 +28,7 @@ export interface RunnerOptions {
 
 interface LiveCall {
   readonly authorized: Authorized;
-  readonly abort: AbortController;
+  readonly end: Cancellation;
 }
 
 /** The calls under way on a node. */
@@ -49,24 +50,23 @@ export class Runner {
   async run(authorized: Authorized): Promise<void> {
     const { bound } = authorized;
     const { message } = bound.request;
-    const live: LiveCall = { authorized, abort: new AbortController() };
+    const live: LiveCall = { authorized, end: new Cancellation() };
     const startMs = this.#options.clock.monotonicMs();
     const counter: Counter = { in: 0, out: 0 };
     this.#track(live);
     using _deadline = this.#deadline(live);
-    const gone = () => live.abort.abort(message.stream.signal.reason);
-    message.stream.signal.addEventListener("abort", gone, { once: true });
+    const { cancellation } = message.stream;
+    const ignoreCaller = cancellation.onCancel(() => live.end.cancel(cancellation.reason));
     let failure: OperonError | undefined;
     let output: unknown;
     try {
-      if (message.stream.signal.aborted) gone();
       if (bound.factsFailure) throw bound.factsFailure;
       output = await this.#handle(authorized, live, counter);
       if (this.#options.isStrict()) await authorized.durable;
     } catch (error) {
       failure = this.#visible(error, bound.registered.id);
     } finally {
-      message.stream.signal.removeEventListener("abort", gone);
+      ignoreCaller();
     }
     const unrecorded = await this.#options.authority.finished(authorized, {
       ok: failure === undefined,
@@ -92,7 +92,7 @@ export class Runner {
   reauthorize(): void {
     for (const live of this.#live) {
       if (this.#options.authority.stillAllows(live.authorized.bound)) continue;
-      live.abort.abort(
+      live.end.cancel(
         new OperonError({
           code: "policy.revoked",
           kind: "permission_denied",
@@ -105,7 +105,7 @@ export class Runner {
 
   /** Cuts off every live call. */
   abortAll(reason: OperonError): void {
-    for (const live of this.#live) live.abort.abort(reason);
+    for (const live of this.#live) live.end.cancel(reason);
   }
 
   /** Resolves when no call is under way any more. */
@@ -133,7 +133,7 @@ export class Runner {
     if (asked === undefined && isUnbounded) return { [Symbol.dispose]() {} };
     const ms = Math.min(asked ?? CALL_TIMEOUT_MS, CALL_TIMEOUT_MAX_MS);
     return this.#options.clock.after(ms, () => {
-      live.abort.abort(
+      live.end.cancel(
         new OperonError({
           code: "node.deadline_exceeded",
           kind: "deadline_exceeded",
@@ -148,7 +148,6 @@ export class Runner {
     const { bound } = authorized;
     const { operation, capability, name } = bound.registered;
     const { stream } = bound.request.message;
-    const { signal } = live.abort;
     const call = this.#call(authorized, live, counter);
     const handler = (
       capability.handlers as Record<string, (input: unknown, call: unknown) => unknown>
@@ -158,11 +157,11 @@ export class Runner {
       ? drive(handler(bound.input, call) as AsyncGenerator<unknown, unknown>, {
           shape: operation.sends,
           stream,
-          signal,
+          end: live.end,
           counter,
         })
       : (handler(bound.input, call) as Promise<unknown>);
-    const output = await untilAborted(work, signal);
+    const output = await untilCancelled(work, live.end);
     const checked = operation.output.safeParse(output);
     if (!checked.success)
       throw new Error(`${bound.registered.id} returned a wrong output: ${checked.error.message}`);
@@ -178,7 +177,9 @@ export class Runner {
       operation: id,
       principal,
       via,
-      signal: live.abort.signal,
+      get signal() {
+        return live.end.signal;
+      },
       deadline_ms:
         clock.nowMs() +
         Math.min(message.body.timeout_ms ?? CALL_TIMEOUT_MAX_MS, CALL_TIMEOUT_MAX_MS),
@@ -213,21 +214,20 @@ interface Counter {
 interface DriveOptions {
   readonly shape: StreamShape;
   readonly stream: CallStream;
-  readonly signal: AbortSignal;
+  readonly end: Cancellation;
   readonly counter: Counter;
 }
 
 /** Runs a generator handler: what it yields goes to the caller as credit allows, what it returns is the output. */
 async function drive(
   generator: AsyncGenerator<unknown, unknown>,
-  { shape, stream, signal, counter }: DriveOptions,
+  { shape, stream, end, counter }: DriveOptions,
 ): Promise<unknown> {
   const values = shape.kind === "values" ? new ItemWriter(stream.outgoing) : undefined;
-  const stop = () => {
+  const goOn = end.onCancel(() => {
     stream.outgoing.close();
     void generator.return(undefined).catch(() => {});
-  };
-  signal.addEventListener("abort", stop, { once: true });
+  });
   try {
     for (;;) {
       const next = await generator.next();
@@ -239,7 +239,7 @@ async function drive(
       else counter.out += await writeBytes(next.value, shape, stream);
     }
   } finally {
-    signal.removeEventListener("abort", stop);
+    goOn();
   }
 }
 
@@ -282,23 +282,18 @@ async function* incoming(
   return undefined;
 }
 
-/** Settles with the work, or as soon as the signal aborts: a handler that ignores its signal does not hold the caller. */
-function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+/** Settles with the work, or as soon as the call is cancelled: a handler that ignores its signal does not hold the caller. */
+function untilCancelled<Result>(work: Promise<Result>, end: Cancellation): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) {
-      work.catch(() => {});
-      return abort();
-    }
-    signal.addEventListener("abort", abort, { once: true });
+    const waitOn = end.onCancel(() => reject(end.reason));
     work.then(
       (result) => {
-        signal.removeEventListener("abort", abort);
+        waitOn();
         resolve(result);
       },
       (error) => {
-        signal.removeEventListener("abort", abort);
-        reject(signal.aborted ? signal.reason : error);
+        waitOn();
+        reject(end.isCancelled ? end.reason : error);
       },
     );
   });

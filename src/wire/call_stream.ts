@@ -1,4 +1,5 @@
 import type { OperonError } from "../error.ts";
+import { Cancellation } from "./cancellation.ts";
 import { ReceiveHalf, SendHalf, type StreamPort } from "./stream.ts";
 
 /** Both halves of a call's stream, and whether the other end gave up. */
@@ -6,17 +7,13 @@ export class CallStream {
   readonly id: number;
   readonly incoming: ReceiveHalf;
   readonly outgoing: SendHalf;
-  readonly #abort = new AbortController();
+  /** Cancelled when the other end cancelled or the session ended. */
+  readonly cancellation = new Cancellation();
 
   constructor(id: number, port: StreamPort) {
     this.id = id;
     this.incoming = new ReceiveHalf(id, port);
     this.outgoing = new SendHalf(id, port);
-  }
-
-  /** Aborts when the other end cancelled or the session ended. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
   }
 
   /** The response is there: readers still get what is queued, then a clean end; writers stop. */
@@ -29,6 +26,6 @@ export class CallStream {
   abort(failure: OperonError): void {
     this.incoming.close(failure);
     this.outgoing.close();
-    this.#abort.abort(failure);
+    this.cancellation.cancel(failure);
   }
 }

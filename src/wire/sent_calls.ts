@@ -4,9 +4,9 @@
 
 import { OperonError } from "../error.ts";
 import { CallStream } from "./call_stream.ts";
-import { decodeResponse } from "./envelope.ts";
+import { decodeResponse, type ResponseBody } from "./envelope.ts";
 import type { Outbox } from "./outbox.ts";
-import type { SentCall } from "./session_events.ts";
+import type { ReceivedResponse, SentCall } from "./session_events.ts";
 import type { StreamPort } from "./stream.ts";
 
 /** Stream ids are u32; a session that used them up takes no new calls. */
@@ -15,7 +15,7 @@ const STREAM_ID_MAX = 2 ** 32 - 1;
 interface PendingCall {
   readonly stream: CallStream;
   readonly digest: Uint8Array;
-  readonly resolve: (response: Uint8Array) => void;
+  readonly resolve: (response: ReceivedResponse) => void;
   readonly reject: (error: OperonError) => void;
 }
 
@@ -62,7 +62,7 @@ export class SentCalls {
     const id = this.#nextId;
     this.#nextId += 2;
     const stream = new CallStream(id, this.#options.port);
-    const response = new Promise<Uint8Array>((resolve, reject) => {
+    const response = new Promise<ReceivedResponse>((resolve, reject) => {
       this.#pending.set(id, { stream, digest, resolve, reject });
     });
     response.catch(() => {});
@@ -77,18 +77,18 @@ export class SentCalls {
     const pending = this.#pending.get(id);
     // The answer to a call that was cancelled meanwhile.
     if (!pending) return;
-    let digest: Uint8Array;
+    let body: ResponseBody;
     try {
-      digest = decodeResponse(bytes).request;
+      body = decodeResponse(bytes);
     } catch (error) {
       this.#pending.delete(id);
       pending.stream.abort(error as OperonError);
       return pending.reject(error as OperonError);
     }
-    if (Buffer.compare(digest, pending.digest) !== 0) throw responseMismatch();
+    if (Buffer.compare(body.request, pending.digest) !== 0) throw responseMismatch();
     this.#pending.delete(id);
     pending.stream.finish();
-    pending.resolve(bytes);
+    pending.resolve({ bytes, body });
   }
 
   /** Fails every call. */

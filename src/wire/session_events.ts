@@ -68,11 +68,17 @@ export interface SessionEvents {
   closed(reason: string): void;
 }
 
+/** A response as it came, and what it says. */
+export interface ReceivedResponse {
+  readonly bytes: Uint8Array;
+  readonly body: ResponseBody;
+}
+
 /** A call this side made. */
 export interface SentCall {
   readonly stream: CallStream;
-  /** The response's bytes as they came, checked against the request; rejects when the session ends first. */
-  readonly response: Promise<Uint8Array>;
+  /** Checked against the request; rejects when the session ends first. */
+  readonly response: Promise<ReceivedResponse>;
   /** Gives up; may be called more than once and after the end. */
   cancel(): void;
 }

@@ -79,6 +79,8 @@ export class HostMounts implements Mounts {
 
   #open({ mount, path, inner, overlap }: OpenTarget, folder: string, flags: number): number {
     const root = openRoot(mount, path);
+    // The mount's own folder, pinned: that is what is open already.
+    if (folder === "" && flags === folderFlags()) return root;
     try {
       const admits = overlap && ((fd: number) => !overlap.roots.has(identityOf(fd)));
       const result = openBeneath(root, folder, { flags, admits, walk: this.#walk });
