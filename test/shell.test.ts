@@ -131,6 +131,10 @@ test("what would be lost is asked about, and the answer joins no history", async
   expect(await shell.until("local:/> ")).toContain("cli.declined");
   shell.type("rm old\r");
   await shell.until("[y/N] ");
+  shell.type(CTRL_C);
+  expect(await shell.until("local:/> ")).toContain("cli.declined");
+  shell.type("rm old\r");
+  await shell.until("[y/N] ");
   shell.type("y\r");
   await shell.until("local:/> ");
   expect(statSync(join(a.test.workspace, "old"), { throwIfNoEntry: false })).toBeUndefined();

@@ -7,12 +7,14 @@ import type { CliShape } from "../../contract/operation.ts";
 import { type ErrorKind, OperonError } from "../../error.ts";
 import type { Output } from "../cli/stdio.ts";
 import type { GlobalFlags } from "../cli/verb.ts";
+import type { LocalTerminal } from "./line_context.ts";
 import { Shell } from "./shell.ts";
 
 const string = { type: "string" };
 const path = { node: "path", args: [{ field: "path", form: "node_path" }] } as const;
 
-function op(
+/** An operation of `box`. */
+export function op(
   name: string,
   cli: CliShape,
   parts: Partial<OperationDescription> = {},
@@ -247,8 +249,17 @@ export interface LineOutcome {
   readonly stderr: string;
 }
 
+/** What a shell has beside its nodes. */
+export interface FakeShellOptions {
+  readonly terminal?: LocalTerminal;
+  /** Operations of `box` beyond the usual ones. */
+  readonly more?: readonly OperationDescription[];
+}
+
 /** A shell over {@link FakeNodes}. */
-export function fakeShell(nodes = new FakeNodes(), globals: Partial<GlobalFlags> = {}) {
+export function fakeShell(nodes = new FakeNodes(), options: FakeShellOptions = {}) {
+  const { terminal, more = [] } = options;
+  const capabilities = [{ ...BOX, operations: [...BOX.operations, ...more] }];
   const texts = { stdout: "", stderr: "" };
   const output = (name: keyof typeof texts): Output => ({
     isTty: false,
@@ -259,9 +270,9 @@ export function fakeShell(nodes = new FakeNodes(), globals: Partial<GlobalFlags>
   });
   const shell = new Shell({
     running: {
-      globals: { ...GLOBALS, ...globals },
+      globals: GLOBALS,
       context: {
-        describe: async () => [BOX],
+        describe: async () => capabilities,
         connect: async () => nodes,
         verbs: [],
         stdio: {
@@ -275,7 +286,7 @@ export function fakeShell(nodes = new FakeNodes(), globals: Partial<GlobalFlags>
         signal: new AbortController().signal,
       },
     },
-    capabilities: [BOX],
+    capabilities,
     verbs: [],
     sdk: (caller) => ({
       node: (name) => ({
@@ -284,7 +295,7 @@ export function fakeShell(nodes = new FakeNodes(), globals: Partial<GlobalFlags>
         hang: () => caller.call(name, "box.run", { command: "hang" }).output,
       }),
     }),
-    terminal: undefined,
+    terminal,
     history: () => [],
   });
   return {

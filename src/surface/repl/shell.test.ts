@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FakeNodes, fakeShell } from "./shell.fixture.ts";
+import { FakeNodes, fakeShell, op } from "./shell.fixture.ts";
 
 function nodes(files: Readonly<Record<string, string>>): FakeNodes {
   const made = new FakeNodes();
@@ -255,4 +255,31 @@ test("? explains the shell and single commands", async () => {
   expect((await run("cat --help")).stdout).toContain("operon box get");
   expect(await run("? nope")).toMatchObject({ code: 2 });
   expect(all.calls).toEqual([]);
+});
+
+test("tty runs a command where an operation gives a terminal, with the keys of this one", async () => {
+  let isTaken = false;
+  const keys = {
+    async *[Symbol.asyncIterator]() {
+      isTaken = true;
+      yield new TextEncoder().encode("keys");
+    },
+    [Symbol.dispose]: () => {
+      isTaken = false;
+    },
+  };
+  const terminal = { rows: 24, columns: 80, runProgram: async () => 0, takeKeys: () => keys };
+  const cli = { rest: { argv: "argv", shell: "command" }, exit_code: "exit_code" };
+  const screen = op("screen", { node: "argument", ...cli, shell: { part: "terminal" } });
+  const { run, shell, nodes: all } = fakeShell(new FakeNodes(), { terminal, more: [screen] });
+  shell.scope.place = { node: "a", path: "/data" };
+  expect(await run("tty upper")).toMatchObject({ code: 0, stdout: "KEYS" });
+  expect(isTaken).toBeFalse();
+  expect(all.calls).toMatchObject([
+    {
+      node: "a",
+      operation: "box.screen",
+      input: { command: "upper", cwd: "/data", rows: 24, cols: 80 },
+    },
+  ]);
 });
