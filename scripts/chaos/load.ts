@@ -159,8 +159,26 @@ class Worker {
     const choice = this.#random.next();
     if (choice < 0.6) return this.#write();
     if (choice < 0.75 && !this.#isWithoutCommands) return this.#append();
-    if (choice < 0.9) return this.#read();
+    if (choice < 0.85) return this.#read();
+    if (choice < 0.9) return this.#linger();
     return this.#folder();
+  }
+
+  /** A command that would go on for long, had its caller not given up; or the node, for it. */
+  async #linger(): Promise<void> {
+    const abort = new AbortController();
+    const input = { argv: ["sh", "-c", "trap '' TERM; sleep 300 & sleep 300"] };
+    const options = { signal: abort.signal };
+    const call = collect(this.#caller as Caller, {
+      node: this.#target,
+      operation: "exec.run",
+      input,
+      options,
+    });
+    await pause(this.#random.between(5, 100));
+    abort.abort();
+    const { error } = await call;
+    if (error && error.code !== "node.cancelled") throw error;
   }
 
   async #write(): Promise<void> {

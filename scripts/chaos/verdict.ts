@@ -107,7 +107,7 @@ function judgeResidue(target: NodeProcess, loads: readonly Load[]): void {
 async function judgeProcesses(node: NodeProcess): Promise<void> {
   let left: readonly string[] = [];
   const isClean = () => {
-    left = processesOf(node).filter((pid) => pid !== String(node.pid));
+    left = processesOfFolder(node.options.folder).filter((pid) => pid !== String(node.pid));
     return left.length === 0;
   };
   await eventually(isClean, {
@@ -141,13 +141,14 @@ function socketsOf({ pid }: NodeProcess): string {
   return lines.filter((line) => line.includes(`pid=${pid},`)).join("\n");
 }
 
-/** Processes whose environment leads into the node's folder. */
-export function processesOf(node: NodeProcess): readonly string[] {
+/** Processes that live in a folder, as their environment tells. */
+export function processesOfFolder(folder: string): readonly string[] {
   return readdirSync("/proc").filter((pid) => {
     if (!/^\d+$/.test(pid)) return false;
     try {
       const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-      return environment.includes(`HOME=${node.options.folder}`);
+      const home = environment.find((variable) => variable.startsWith("HOME="));
+      return `${home}/`.startsWith(`HOME=${folder}/`);
     } catch {
       return false;
     }

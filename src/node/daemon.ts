@@ -37,10 +37,9 @@ export async function runDaemon(
 ): Promise<void> {
   const { home, key, clock, notice, version } = options;
   using lock = lockHome(home.lock_path);
-  const { crashed_pid } = lock;
-  if (crashed_pid !== undefined)
-    for (const capability of options.registry.capabilities)
-      await capability.afterCrash?.(crashed_pid);
+  for (const pid of lock.crashed_pids)
+    for (const capability of options.registry.capabilities) await capability.afterCrash?.(pid);
+  lock.forgetCrashed();
   await using node = await Node.open(options);
   await node.audit.append({ event: "started", detail: `operon ${version}` });
   const listener = listen(node, options);

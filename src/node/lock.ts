@@ -11,8 +11,10 @@ const LOCK_NB = 4;
 
 /** The lock, held; dispose it to give it back. */
 export interface HomeLock extends Disposable {
-  /** Process id of the daemon that held it before, when it ended without giving it back. */
-  readonly crashed_pid: number | undefined;
+  /** Process ids of daemons that held it before and ended without giving it back, since {@link forgetCrashed}. */
+  readonly crashed_pids: readonly number[];
+  /** Says that what they left behind has been dealt with. */
+  forgetCrashed(): void;
 }
 
 /**
@@ -25,29 +27,44 @@ export function lockHome(path: string): HomeLock {
     constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
     0o600,
   );
-  const holder = readFileSync(descriptor, "utf8").trim();
+  const holders = readFileSync(descriptor, "utf8").split("\n").filter(isProcessId).map(Number);
   if (flock(descriptor, LOCK_EX | LOCK_NB) !== 0) {
     closeSync(descriptor);
-    throw new OperonError({
-      code: "node.already_running",
-      kind: "failed_precondition",
-      message: `A daemon already runs for this home${holder === "" ? "" : ` (process ${holder})`}`,
-      hint: "Stop it first, or set OPERON_HOME to another home",
-    });
+    throw alreadyRunning(holders.at(-1));
   }
-  try {
-    ftruncateSync(descriptor, 0);
-    writeSync(descriptor, `${process.pid}\n`, 0);
-  } catch {
-    // A full disk: the number is for people, the lock holds without it.
-  }
+  // Those before stay named until forgotten: this process may be killed before it has cleaned up after them.
+  write(descriptor, [...holders, process.pid]);
   return {
-    crashed_pid: /^[1-9]\d{0,9}$/.test(holder) ? Number(holder) : undefined,
+    crashed_pids: holders,
+    forgetCrashed: () => write(descriptor, [process.pid]),
     [Symbol.dispose]() {
       ftruncateSync(descriptor, 0);
       closeSync(descriptor);
     },
   };
+}
+
+function write(descriptor: number, pids: readonly number[]): void {
+  const bytes = Buffer.from(`${pids.join("\n")}\n`);
+  try {
+    writeSync(descriptor, bytes, 0, bytes.length, 0);
+    ftruncateSync(descriptor, bytes.length);
+  } catch {
+    // A full disk: the lock holds without the numbers.
+  }
+}
+
+function isProcessId(text: string): boolean {
+  return /^[1-9]\d{0,9}$/.test(text);
+}
+
+function alreadyRunning(holder: number | undefined): OperonError {
+  return new OperonError({
+    code: "node.already_running",
+    kind: "failed_precondition",
+    message: `A daemon already runs for this home${holder === undefined ? "" : ` (process ${holder})`}`,
+    hint: "Stop it first, or set OPERON_HOME to another home",
+  });
 }
 
 function flock(descriptor: number, operation: number): number {

@@ -224,12 +224,15 @@ export class SendHalf {
       this.#sinceYield = 0;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const ready = this.#port.ready();
-    if (ready) await ready;
-    while (!this.#ended && this.#credit < bytes + CHUNK_COST_BYTES) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+    while (!this.#ended) {
+      // Looked at again after each wait: others waited for the same room.
+      const ready = this.#port.ready();
+      if (ready) await ready;
+      else if (this.#credit >= bytes + CHUNK_COST_BYTES) return;
+      else
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
     }
   }
 
