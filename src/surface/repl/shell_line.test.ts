@@ -127,6 +127,8 @@ test.each([
   "a < x < y",
   "a > x > y",
   "a |& b",
+  "a; on b,c: d",
+  "on a: on b: c",
 ])("%p is refused with a hint", (text) => {
   expect(() => parseLine(text)).toThrow(
     expect.objectContaining({ code: "cli.line_invalid", hint: expect.any(String) }),

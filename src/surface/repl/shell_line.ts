@@ -149,6 +149,9 @@ class Scanner {
     this.#cut(draft, this.#position);
     const { node, words, input, output, foreign } = draft;
     const text = draft.pieces.join(" ");
+    if (ON.test(text)) {
+      throw lineInvalid("on NODES: stands at the beginning of a line", "Give it a line of its own");
+    }
     const isEmpty = words.length === 0 && !input && !output && node === undefined;
     return isEmpty ? undefined : { node, text, words, input, output, foreign };
   }

@@ -53,6 +53,7 @@ async function runOnTerminal(context: VerbContext, options: Opened): Promise<num
   using terminal = new Terminal({
     history: () => history.lines,
     takeInterrupts: (run) => context.takeInterrupts(run),
+    interrupt: () => controller.abort("SIGINT"),
     complete: (line) =>
       complete(line, {
         table: shell.table,
@@ -62,7 +63,11 @@ async function runOnTerminal(context: VerbContext, options: Opened): Promise<num
       }),
     signal,
   });
-  const stdio: Stdio = { stdin: typedInput(terminal, stdout), stdout, stderr };
+  const stdio: Stdio = {
+    stdin: typedInput(terminal, stdout, () => controller.signal),
+    stdout,
+    stderr,
+  };
   const shell = await openShell(context, { ...options, stdio, terminal, history });
   using _interrupts = context.takeInterrupts(() => controller.abort("SIGINT"));
   if (!globals.quiet) await stdout.write(`operon ${version}: ? explains, Ctrl-D leaves\n`);
@@ -70,13 +75,13 @@ async function runOnTerminal(context: VerbContext, options: Opened): Promise<num
   let code = 0;
   while (shell.exitCode === undefined && !signal.aborted) {
     if (!stdout.isAtLineStart) await stdout.write("\n");
+    controller = new AbortController();
     const line = await terminal.read(promptText(shell, { context, code }));
     if (line === undefined) {
       await stdout.write("\n").catch(() => {});
       break;
     }
     history.add(line);
-    controller = new AbortController();
     code = await shell.run(line, AbortSignal.any([signal, controller.signal]));
   }
   return shell.exitCode ?? 0;
@@ -149,13 +154,13 @@ function promptText(
 }
 
 /** What is typed while a command asks: a question's answer, or lines until Ctrl-D. */
-function typedInput(terminal: Terminal, output: LineEndOutput): Input {
+function typedInput(terminal: Terminal, output: LineEndOutput, signal: () => AbortSignal): Input {
   return {
     isTty: true,
     isPiped: false,
     async *chunks() {
       for (;;) {
-        const line = await terminal.ask(output.question);
+        const line = await terminal.ask(output.question, signal());
         output.question = "";
         output.isAtLineStart = true;
         if (line === undefined) return undefined;

@@ -14,6 +14,8 @@ export interface TerminalParts {
   readonly history: () => readonly string[];
   complete(line: string): Promise<{ candidates: readonly string[]; replaces: string }>;
   takeInterrupts(run: () => void): Disposable;
+  /** Ctrl-C that came with a line, right behind it: it is meant for what the line started. */
+  interrupt(): void;
   /** Ends a wait for a line. */
   readonly signal: AbortSignal;
 }
@@ -51,8 +53,11 @@ export class Terminal implements LocalTerminal, Disposable {
     });
   }
 
-  /** An answer; `undefined` at Ctrl-D and Ctrl-C. It does not join the history. */
-  async ask(prompt: string): Promise<string | undefined> {
+  /** An answer; `undefined` at Ctrl-D, Ctrl-C and when the signal aborts. It does not join the history. */
+  async ask(prompt: string, signal: AbortSignal): Promise<string | undefined> {
+    if (signal.aborted) return undefined;
+    const abort = () => this.#settle(undefined);
+    signal.addEventListener("abort", abort, { once: true });
     const answer = await this.#read(prompt, () => {
       process.stdout.write("^C\n");
       this.#clear();
@@ -60,6 +65,7 @@ export class Terminal implements LocalTerminal, Disposable {
     });
     // The editor keeps every line as its own history: it starts anew from ours.
     this.#close();
+    signal.removeEventListener("abort", abort);
     return answer;
   }
 
@@ -128,7 +134,10 @@ export class Terminal implements LocalTerminal, Disposable {
       },
     });
     editor.on("line", (line) => this.#settle(line));
-    editor.on("SIGINT", () => this.#interrupt());
+    editor.on("SIGINT", () => {
+      if (this.#waiting) this.#interrupt();
+      else this.#parts.interrupt();
+    });
     editor.on("close", () => {
       if (this.#editor !== editor) return;
       this.#editor = undefined;
