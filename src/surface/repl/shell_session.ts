@@ -64,7 +64,7 @@ async function runOnTerminal(context: VerbContext, options: Opened): Promise<num
     signal,
   });
   const stdio: Stdio = {
-    stdin: typedInput(terminal, stdout, () => controller.signal),
+    stdin: typedInput(terminal, { output: stdout, signal: () => controller.signal }),
     stdout,
     stderr,
   };
@@ -154,7 +154,10 @@ function promptText(
 }
 
 /** What is typed while a command asks: a question's answer, or lines until Ctrl-D. */
-function typedInput(terminal: Terminal, output: LineEndOutput, signal: () => AbortSignal): Input {
+function typedInput(
+  terminal: Terminal,
+  { output, signal }: { readonly output: LineEndOutput; readonly signal: () => AbortSignal },
+): Input {
   return {
     isTty: true,
     isPiped: false,
