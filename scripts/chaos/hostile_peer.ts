@@ -21,7 +21,7 @@ const BIG_MIB = 96;
 /** What one key's calls may make a node hold at once (bytes), and as much again for the collector to be late. */
 const GROWTH_BYTES_MAX = 2 * CALLS_PER_PRINCIPAL_MAX * CHUNK_BYTES_MAX;
 /** Longest an honest caller may wait while a peer is hostile (ms), on a busy machine. */
-const SLOW_MS = 5_000;
+const SLOW_MS = 10_000;
 
 /** Hostile peers against a node under load. */
 export const hostileScenario: Scenario = {

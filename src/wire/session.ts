@@ -27,6 +27,7 @@ import { SentCalls } from "./sent_calls.ts";
 import { ServedCalls, tooManyCalls } from "./served_calls.ts";
 import type { SentCall, SessionEvents } from "./session_events.ts";
 import type { StreamPort, WireChunk } from "./stream.ts";
+import { Turn } from "./turn.ts";
 
 /** Bytes the channel may hold before streams wait for it to drain. */
 const HIGH_WATER_BYTES = 4 * 1024 * 1024;
@@ -74,6 +75,7 @@ export class Session {
   #isPeerGoing = false;
   #isGreeted = false;
   #drainWaiters: (() => void)[] = [];
+  readonly #turn = new Turn();
   #lastHeardMs: number;
   #timer: Disposable | undefined;
   #ping: Ping | undefined;
@@ -209,14 +211,17 @@ export class Session {
     const isOpen = (id: number) => this.#stream(id) !== undefined;
     return {
       sendChunk: (id, chunk) => {
-        if (isOpen(id)) this.#outbox.message({ type: "chunk", stream_id: id, ...chunk });
+        if (!isOpen(id)) return;
+        this.#outbox.message({ type: "chunk", stream_id: id, ...chunk });
+        this.#turn.count(chunk.payload.byteLength);
       },
       sendCredit: (id, bytes) => {
         if (isOpen(id)) this.#outbox.message({ type: "credit", stream_id: id, bytes });
       },
       ready: () => {
+        if (this.#isClosed) return undefined;
         const waitingBytes = this.#channel.bufferedBytes + this.#outbox.queuedBytes;
-        if (waitingBytes < HIGH_WATER_BYTES || this.#isClosed) return undefined;
+        if (waitingBytes < HIGH_WATER_BYTES) return this.#turn.over;
         return new Promise((resolve) => this.#drainWaiters.push(resolve));
       },
       get busy() {

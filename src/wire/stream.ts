@@ -9,8 +9,6 @@ import { CHUNK_BYTES, CHUNK_BYTES_MAX, CREDIT_BYTES_INITIAL } from "../limits.ts
 export const CHUNK_COST_BYTES = 32;
 /** Credit a peer may leave unused (bytes); more is a mistake or an attempt to overflow the count. */
 const CREDIT_BYTES_UNUSED_MAX = 2 ** 32 - 1;
-/** Bytes a stream may queue before it lets other work run. */
-const YIELD_BYTES = 512 * 1024;
 
 /** One chunk as it stands on the wire. */
 export interface WireChunk {
@@ -32,7 +30,10 @@ export interface ChunkPlace {
 export interface StreamPort {
   sendChunk(id: number, chunk: WireChunk & ChunkPlace): void;
   sendCredit(id: number, bytes: number): void;
-  /** Resolves at once when the channel has room, else when it drained. */
+  /**
+   * `undefined` when a chunk may be sent now; else resolves when to ask again: the channel has drained, or other work
+   * has had its turn.
+   */
   ready(): Promise<void> | undefined;
   /** Whether other calls are live, so that chunks stay small. */
   readonly busy: boolean;
@@ -148,7 +149,6 @@ export class SendHalf {
   #credit = CREDIT_BYTES_INITIAL;
   #position = 0;
   #ended = false;
-  #sinceYield = 0;
   #wake: (() => void) | undefined;
 
   constructor(id: number, port: StreamPort) {
@@ -216,14 +216,9 @@ export class SendHalf {
     this.#credit -= chunk.payload.byteLength + CHUNK_COST_BYTES;
     this.#port.sendChunk(this.#id, { ...chunk, end: false, position: this.#position });
     this.#position += chunk.payload.byteLength;
-    this.#sinceYield += chunk.payload.byteLength;
   }
 
   async #room(bytes: number): Promise<void> {
-    if (this.#sinceYield >= YIELD_BYTES) {
-      this.#sinceYield = 0;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
     while (!this.#ended) {
       // Looked at again after each wait: others waited for the same room.
       const ready = this.#port.ready();
