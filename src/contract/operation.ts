@@ -128,6 +128,11 @@ export interface RelayShape {
   readonly writes: string;
   /** Sends bytes; called at the second path's node. */
   readonly surveys?: string;
+  /**
+   * Does the same at the caller's own node, which saves the content a way: takes the whole input, with the two nodes as
+   * `from_node` and `to_node`, and sends values `{bytes}` of progress. Where it is refused the caller relays itself.
+   */
+  readonly direct?: string;
 }
 
 /** What an operation is to the shell (`operon shell`), which knows no operation by name. */

@@ -97,6 +97,33 @@ export async function relay(
   }
 }
 
+/**
+ * Has the caller's own node do it, so that the content does not come by here. `undefined` when the operation has no such
+ * way, or the node does not do it for this caller: then relay.
+ */
+export async function relayDirectly(
+  caller: Caller,
+  { operation, input, from, to }: Relayed,
+  { onBytes, ...options }: RelayOptions = {},
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const direct = operation.cli.relay?.direct;
+  if (direct === undefined) return undefined;
+  const call = caller.call("local", direct, { ...input, from_node: from, to_node: to }, options);
+  try {
+    for await (const chunk of call.chunks) {
+      if (chunk.kind === "value") onBytes?.((chunk.value as { readonly bytes: number }).bytes);
+    }
+    return (await call.output) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    const { kind } = error as Partial<OperonError>;
+    if (kind === "unimplemented" || kind === "permission_denied") return undefined;
+    throw error;
+  } finally {
+    call.cancel();
+    call.output.catch(() => {});
+  }
+}
+
 async function* bytesOf(
   call: OngoingCall,
   node: string,

@@ -6,6 +6,7 @@ import type { AuditEntry, AuditFilter, AuditReport } from "../audit/entry.ts";
 import type { Decision } from "../decision.ts";
 import type { MountTable } from "../policy/mount.ts";
 import type { TraceDocument, TraceSummary } from "../trace/document.ts";
+import type { Caller } from "./caller.ts";
 import type { OperationDescription } from "./description.ts";
 
 /** Every service by name. */
@@ -17,6 +18,7 @@ export interface Services {
   readonly audit: AuditView;
   readonly traces: TraceView;
   readonly settings: SettingsView;
+  readonly outbound: Outbound;
   readonly state: StateFolders;
 }
 
@@ -54,6 +56,18 @@ export interface MountFolder extends Disposable {
   /** The real host path at the time it was opened, for a child's cwd. */
   readonly host_path: string;
   readonly virtual_path: string;
+}
+
+/** Calls to other nodes. Every one is a request signed with this node's key, decided by the serving node as this node's. */
+export interface Outbound {
+  /**
+   * A way to call, for a call that this node itself made (over its local socket, say) and for no other: in another
+   * principal's name it would lend that one this node's authority. `undefined` then. It is not to be disposed of.
+   */
+  callerFor(call: {
+    readonly principal: { readonly id: string };
+    readonly via: unknown;
+  }): Caller | undefined;
 }
 
 /** What the node can do. */

@@ -337,6 +337,10 @@ export class Node implements Caller {
       state: { folder: (name) => privateFolder(join(home.state_path, name)) },
       registry: { describe: () => registry.operations.map(describeOperation) },
       traces,
+      outbound: {
+        callerFor: ({ principal, via }) =>
+          principal.id === key.publicKey.id && via === undefined ? this : undefined,
+      },
       audit: {
         query: (filter) => queryAudit(home.audit_path, filter),
         follow: (filter, signal) => followAudit(home.audit_path, filter, signal),

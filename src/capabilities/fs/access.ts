@@ -9,6 +9,29 @@ interface Pair {
   readonly to: string;
 }
 
+interface Transfer extends Pair {
+  readonly from_node: string;
+  readonly to_node: string;
+}
+
+/** A transfer does here what its ends do; each end is decided again where it is. */
+export function accessesOfTransfer(
+  { path, to, from_node, to_node }: Transfer,
+  { mounts, node_id }: ResourceContext,
+): readonly Access[] {
+  const isHere = (node: string) => node === "local" || node === node_id;
+  const accesses: Access[] = [];
+  if (isHere(from_node)) {
+    const resource = mounts.resourceOf(path);
+    accesses.push({ resource }, ...accessesOfTreeRead("fs.send_tree", true)(resource, "file"));
+  }
+  if (isHere(to_node)) {
+    const resource = mounts.resourceOf(to);
+    accesses.push({ resource }, ...accessesOfTreeWrite("fs.receive_tree")(resource, "file"));
+  }
+  return accesses.length > 0 ? accesses : [{ resource: `node:${from_node}` }];
+}
+
 /** A copy reads its source and writes its target. */
 export function accessesOfCopy({ path, to }: Pair, { mounts }: ResourceContext): readonly Access[] {
   const [source, target] = [mounts.resourceOf(path), mounts.resourceOf(to)];

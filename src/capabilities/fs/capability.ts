@@ -12,7 +12,7 @@ export const fsCapability = capability({
   id: "fs",
   summary: "Files and folders below the node's mounts",
   operations,
-  needs: ["mounts"],
+  needs: ["mounts", "outbound", "peers"],
   handlers,
   caveats,
 });

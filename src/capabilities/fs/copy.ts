@@ -75,7 +75,10 @@ async function copyFolder(
   const reading = { ...common, path, recursive, have, accessesOf: readAccesses };
   const writing = { ...common, ...input, accessesOf: accessesOfTreeWrite("fs.copy") };
   using sink = new TreeSink(writing, call);
-  for await (const event of readTree(reading, call)) await sink.take(event);
+  for await (const event of readTree(reading, call)) {
+    await sink.take(event);
+    sink.endTurn();
+  }
   return sink.finish();
 }
 async function copyContent(

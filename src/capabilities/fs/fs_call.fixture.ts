@@ -125,7 +125,10 @@ export class FsBench implements Disposable {
       trace: { trace_id: "0".repeat(32), span_id: "0".repeat(16) },
       facts: {},
       incoming: incoming(content ?? ""),
-      services: { mounts: this.mounts } as unknown as Call["services"],
+      services: {
+        mounts: this.mounts,
+        outbound: { callerFor: () => undefined },
+      } as unknown as Call["services"],
       authorize: authorize ?? (() => true),
       fail: (error: string, data?: Readonly<Record<string, unknown>>, cause?: unknown) => {
         const parts = declared[error];

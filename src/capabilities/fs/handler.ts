@@ -13,12 +13,13 @@ import { read } from "./read.ts";
 import { rename } from "./rename.ts";
 import { rm } from "./rm.ts";
 import type { operations } from "./schema.ts";
+import { transfer } from "./transfer.ts";
 import { receiveTree, sendTree, surveyTreeHandler } from "./tree_transfer.ts";
 import { watch } from "./watch.ts";
 import { truncate, write } from "./write.ts";
 
 /** One handler per operation of `operations`. */
-export const handlers: Handlers<typeof operations, "mounts"> = {
+export const handlers: Handlers<typeof operations, "mounts" | "outbound" | "peers"> = {
   stat,
   list,
   read,
@@ -37,4 +38,5 @@ export const handlers: Handlers<typeof operations, "mounts"> = {
   survey_tree: surveyTreeHandler,
   send_tree: sendTree,
   receive_tree: receiveTree,
+  transfer,
 };

@@ -3,7 +3,10 @@
 // Next: tree_sink.ts makes these; staged_file.ts for how a file is staged.
 
 import type { MountParent } from "../../contract/services.ts";
+import { attempt } from "./failure.ts";
 import { hashRange } from "./file_hash.ts";
+import type { FolderPin } from "./folder_pin.ts";
+import { makeNewFile } from "./new_file.ts";
 import type { Precondition } from "./precondition.ts";
 import { type Committed, type Committing, StagedFile } from "./staged_file.ts";
 import { type FileEndEvent, type FileEvent, PARTIAL_BYTES_MIN, partialName } from "./tree_event.ts";
@@ -47,11 +50,11 @@ export class ReceivedFile implements Disposable {
   }
 
   /** Hashes what an earlier copy left. Call once, before the first data. */
-  async readPartial(): Promise<void> {
+  readPartial(): Promise<unknown> | undefined {
     const { event, path } = this.#parts;
-    if (!this.#hasher || !this.#staging || event.offset_bytes === 0) return;
+    if (!this.#hasher || !this.#staging || event.offset_bytes === 0) return undefined;
     const range = { start: 0, end: event.offset_bytes, hasher: this.#hasher };
-    await hashRange(this.#staging.staged.fd, { ...range, path, call: this.#call });
+    return hashRange(this.#staging.staged.fd, { ...range, path, call: this.#call });
   }
 
   /** Takes bytes it does not keep. @throws `fs.stream_invalid` when more comes than was announced */
@@ -81,6 +84,22 @@ export class ReceivedFile implements Disposable {
     using staging = stage(this.#parts, false, this.#call);
     for (const bytes of this.#held) staging.staged.write(bytes);
     return await staging.staged.commit({ ...options, just_opened: true }, this.#call);
+  }
+
+  /**
+   * The same for a small file where nothing is yet, at once; false when it takes more, then {@link commit} it.
+   * @throws as {@link commit}
+   */
+  commitNew({ sha256, size_bytes }: FileEndEvent, pin: FolderPin): boolean {
+    const { event, path, precondition } = this.#parts;
+    const isGuarded = precondition.expected_version !== undefined;
+    if (this.#staging || isGuarded || size_bytes !== this.receivedBytes) return false;
+    if (this.#hasher && this.#hasher.copy().digest("hex") !== sha256) return false;
+    const { mode, modified_ns } = event;
+    const parent = pin.parent(path);
+    return attempt(this.#call, path, () =>
+      makeNewFile(parent, { content: this.#held, mode, modified_ns }),
+    );
   }
 
   [Symbol.dispose](): void {

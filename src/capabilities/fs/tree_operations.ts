@@ -3,8 +3,14 @@
 // Next: tree_transfer.ts and copy.ts do them; schema.ts joins them with the other operations.
 
 import { z } from "zod";
-import { bytes, operation } from "../../contract/operation.ts";
-import { accessesOfCopy, accessesOfTreeRead, accessesOfTreeWrite } from "./access.ts";
+import { NodeName } from "../../contract/fields.ts";
+import { bytes, operation, values } from "../../contract/operation.ts";
+import {
+  accessesOfCopy,
+  accessesOfTransfer,
+  accessesOfTreeRead,
+  accessesOfTreeWrite,
+} from "./access.ts";
 import { changeErrors } from "./errors.ts";
 import { preconditions, VirtualPath } from "./fields.ts";
 import { CopyReportSchema } from "./tree_report.ts";
@@ -77,12 +83,17 @@ export const treeOperations = {
       aliases: ["cp"],
       shell: { words: ["cp"] },
       flags: { recursive: { short: "r" } },
-      relay: { reads: "fs.send_tree", writes: "fs.receive_tree", surveys: "fs.survey_tree" },
+      relay: {
+        reads: "fs.send_tree",
+        writes: "fs.receive_tree",
+        surveys: "fs.survey_tree",
+        direct: "fs.transfer",
+      },
       view: {
         kind: "line",
         template:
           "{files} files and {links} links copied, {kept} kept, {skipped} skipped; " +
-          "{copied_bytes} bytes, through the {via}",
+          "{copied_bytes} bytes, via {via}",
       },
     },
     examples: [
@@ -97,6 +108,44 @@ export const treeOperations = {
         input: { path: "/nope", to: "/new" },
         error: "missing",
         command: "fs copy local:/nope local:/new",
+      },
+    ],
+  }),
+  transfer: operation({
+    summary: "Copy between this node and another one, for the one whose node this is",
+    description:
+      "Only for calls of the node itself: in any other name it would lend this node's rights at the other one.",
+    effect: "write",
+    input: z
+      .strictObject({
+        path: VirtualPath,
+        to: VirtualPath,
+        from_node: NodeName,
+        to_node: NodeName,
+        recursive,
+        ...preconditions,
+        skip_denied,
+        checksum,
+      })
+      .refine(oneState, ONE_STATE),
+    sends: values(z.strictObject({ bytes: z.int().min(0).describe("Copied since the last one") })),
+    output: CopyReportSchema,
+    errors: {
+      ...errors,
+      not_own: {
+        kind: "permission_denied",
+        message: "Only the node itself may have it copy in its name",
+        hint: "`operon fs copy` then copies through the caller",
+      },
+    },
+    resource: accessesOfTransfer,
+    lifetime: "unbounded",
+    cli: { node: "local", hidden: true },
+    examples: [
+      {
+        name: "refuses to copy in another's name",
+        input: { path: "/a", to: "/b", from_node: "local", to_node: "gpu-node" },
+        error: "not_own",
       },
     ],
   }),

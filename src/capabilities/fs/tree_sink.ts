@@ -7,6 +7,7 @@ import type { Call } from "../../contract/capability.ts";
 import type { Access, AnyOperation } from "../../contract/operation.ts";
 import { versionOf } from "./describe.ts";
 import { attempt, type Failing } from "./failure.ts";
+import { FolderPin } from "./folder_pin.ts";
 import { makeFolder } from "./mkdir.ts";
 import { pinObject } from "./pinned_object.ts";
 import { assertPrecondition, currentAt, type Precondition } from "./precondition.ts";
@@ -57,6 +58,7 @@ export class TreeSink implements Disposable {
   /** The root first; their modes and times are set when they end. */
   readonly #folders: OpenFolder[] = [];
   readonly #counts: Counts = nothingYet();
+  readonly #pin: FolderPin;
   #file: ReceivedFile | undefined;
   /** A file that is not written, whose data passes by. */
   #isPassingBy = false;
@@ -65,11 +67,14 @@ export class TreeSink implements Disposable {
   constructor(options: SinkOptions, call: Making) {
     this.#options = { ...options, to: options.to.replace(/(?<=.)\/$/, "") };
     this.#call = call;
+    this.#pin = new FolderPin(call.services.mounts);
   }
 
-  /** @throws `fs.stream_invalid`, `fs.entry_denied`, `fs.hash_mismatch`, and what writing may end in */
-  async take(event: TreeEvent): Promise<void> {
-    this.#call.signal.throwIfAborted();
+  /**
+   * Obeys an event; when a promise is returned, await it before the next. Call {@link endTurn} before anything else waits.
+   * @throws `fs.stream_invalid`, `fs.entry_denied`, `fs.hash_mismatch`, and what writing may end in
+   */
+  take(event: TreeEvent): Promise<unknown> | undefined {
     if (event.kind === "data") return this.#takeData(event.bytes);
     if (event.kind === "file_end") return this.#endFile(event);
     if (this.#file || this.#isPassingBy) throw this.#invalid("a file has no end");
@@ -79,11 +84,13 @@ export class TreeSink implements Disposable {
     const isAllowed = this.#isAllowed(event);
     if (event.kind === "folder") return this.#openFolder(event, isAllowed);
     if (event.kind === "file") return this.#openFile(event, isAllowed);
-    if (!isAllowed) return;
-    const made = await makeLink(this.#path(event.below), event, this.#call);
-    if (made === "made") this.#counts.links++;
-    else if (made === "kept") this.#counts.kept++;
-    else this.#skip(event.below, made);
+    return isAllowed ? this.#makeLink(event) : undefined;
+  }
+
+  /** Lets go of what is only held while nothing waits. @throws the signal's reason when the call is over */
+  endTurn(): void {
+    this.#pin.release();
+    this.#call.signal.throwIfAborted();
   }
 
   /** What was done; call when no event follows. @throws `fs.stream_invalid` when something is missing */
@@ -99,11 +106,20 @@ export class TreeSink implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#pin.release();
     this.#file?.[Symbol.dispose]();
     this.#file = undefined;
   }
 
-  #openFolder(event: FolderEvent, isAllowed: boolean): void {
+  async #makeLink(event: LinkEvent): Promise<void> {
+    this.endTurn();
+    const made = await makeLink(this.#path(event.below), event, this.#call);
+    if (made === "made") this.#counts.links++;
+    else if (made === "kept") this.#counts.kept++;
+    else this.#skip(event.below, made);
+  }
+
+  #openFolder(event: FolderEvent, isAllowed: boolean): undefined {
     const { below } = event;
     if (this.#folders.length >= DEPTH_MAX) throw this.#invalid("folders are nested too deeply");
     this.#folders.push({ event, isDenied: !isAllowed });
@@ -114,7 +130,7 @@ export class TreeSink implements Disposable {
     if (below === "") this.#counts.created = created;
   }
 
-  #endFolder(): void {
+  #endFolder(): undefined {
     const folder = this.#folders.pop();
     if (!folder) throw this.#invalid("a folder ends that is none");
     if (folder.isDenied) return;
@@ -129,7 +145,7 @@ export class TreeSink implements Disposable {
     });
   }
 
-  async #openFile(event: FileEvent, isAllowed: boolean): Promise<void> {
+  #openFile(event: FileEvent, isAllowed: boolean): Promise<unknown> | undefined {
     if (!isAllowed) {
       this.#isPassingBy = !event.kept;
       return;
@@ -145,27 +161,39 @@ export class TreeSink implements Disposable {
     const precondition = isRoot ? this.#options : {};
     const { hashed } = this.#options;
     this.#file = new ReceivedFile({ path, event, hashed, precondition }, this.#call);
-    await this.#file.readPartial();
+    return this.#file.readPartial();
   }
 
-  #takeData(bytes: Uint8Array): void {
+  #takeData(bytes: Uint8Array): undefined {
     if (this.#file) this.#file.write(bytes);
     else if (!this.#isPassingBy) throw this.#invalid("data comes without a file");
   }
 
-  async #endFile(end: FileEndEvent): Promise<void> {
+  #endFile(end: FileEndEvent): Promise<void> | undefined {
     if (this.#isPassingBy) {
       this.#isPassingBy = false;
-      return;
+      return undefined;
     }
-    if (!this.#file) throw this.#invalid("a file ends that is none");
-    using file = this.#file;
+    const file = this.#file;
+    if (!file) throw this.#invalid("a file ends that is none");
+    if (!file.commitNew(end, this.#pin)) return this.#commitFile(file, end);
     this.#file = undefined;
-    const { created } = await file.commit(end);
-    if (file.event.below === "") this.#counts.created = created;
+    return this.#countFile(file, true);
+  }
+
+  async #commitFile(file: ReceivedFile, end: FileEndEvent): Promise<void> {
+    this.endTurn();
+    using ended = file;
+    this.#file = undefined;
+    const { created } = await ended.commit(end);
+    this.#countFile(ended, created);
+  }
+
+  #countFile({ event, receivedBytes }: ReceivedFile, created: boolean): undefined {
+    if (event.below === "") this.#counts.created = created;
     this.#counts.files++;
-    this.#counts.size_bytes += end.size_bytes;
-    this.#counts.copied_bytes += file.receivedBytes;
+    this.#counts.size_bytes += event.offset_bytes + receivedBytes;
+    this.#counts.copied_bytes += receivedBytes;
   }
 
   /** An entry must stand right below the folder that is open: nothing is looked up that was not asked about. */
@@ -205,7 +233,7 @@ export class TreeSink implements Disposable {
     return false;
   }
 
-  #skip(below: string, reason: SkipReason): void {
+  #skip(below: string, reason: SkipReason): undefined {
     this.#counts.skipped++;
     const { skipped_entries } = this.#counts;
     if (skipped_entries.length < SKIPPED_NAMED_MAX) skipped_entries.push({ path: below, reason });

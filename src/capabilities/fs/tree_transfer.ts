@@ -56,7 +56,15 @@ export async function receiveTree(
   const accessesOf = accessesOfTreeWrite("fs.receive_tree");
   const options = { to: path, skipDenied: skip_denied, hashed: true, accessesOf, ...precondition };
   using sink = new TreeSink(options, call);
-  for await (const event of decoded(call.incoming, call)) await sink.take(event);
+  const decoder = new TreeDecoder(call);
+  for await (const chunk of call.incoming) {
+    for (const event of decoder.push(chunk)) {
+      const waiting = sink.take(event);
+      if (waiting) await waiting;
+    }
+    sink.endTurn();
+  }
+  decoder.end();
   return sink.finish();
 }
 

@@ -4,7 +4,7 @@
 
 import type { Caller } from "../../contract/caller.ts";
 import type { OperationDescription } from "../../contract/description.ts";
-import { planRelay, type RelayOptions, relay } from "../../contract/relay.ts";
+import { planRelay, type RelayOptions, relay, relayDirectly } from "../../contract/relay.ts";
 import type { Running } from "./context.ts";
 import type { CallPlan } from "./input.ts";
 import { openProgress } from "./progress.ts";
@@ -26,14 +26,16 @@ export async function runRelay(
   const { context, globals } = running;
   const described = (await context.describe()).flatMap(({ operations }) => operations);
   const { input, node } = plan;
-  const relayed = planRelay({ operation, input, from: node, to }, described);
+  const relayed = { operation, input, from: node, to };
   using progress = openProgress(running, { node: to });
   const options: RelayOptions = {
     signal: context.signal,
     ...(globals.timeoutSecs === undefined ? {} : { timeout_ms: globals.timeoutSecs * 1000 }),
     onBytes: progress.add,
   };
-  const output = await relay(caller, relayed, options);
+  const output =
+    (await relayDirectly(caller, relayed, options)) ??
+    (await relay(caller, planRelay(relayed, described), options));
   await showOutput(output, operation, progress.running);
   return output;
 }
