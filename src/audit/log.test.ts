@@ -101,6 +101,21 @@ describe("AuditLog", () => {
     expect(linesOf(folder.path)).toHaveLength(1 + settled.length - refused.length);
   });
 
+  test("appendRelaxed() waits its 10 ms also when it comes during a commit", async () => {
+    using folder = temporaryFolder();
+    const clock = new ManualClock();
+    await using log = await openLog(folder.path, { clock });
+    const urgent = log.append(record("a"));
+    // The commit has taken what it writes.
+    for (let turn = 0; turn < 3; turn++) await Promise.resolve();
+    const relaxed = log.appendRelaxed(record("b"));
+    await urgent;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(linesOf(folder.path)).toHaveLength(2);
+    clock.advance(10);
+    expect((await relaxed).sequence).toBe(2);
+  });
+
   test("appendRelaxed() waits for the next commit, at most 10 ms", async () => {
     using folder = temporaryFolder();
     const clock = new ManualClock();

@@ -58,6 +58,8 @@ export class AuditLog implements AsyncDisposable {
   #queue: Waiting[] = [];
   #queuedChars = 0;
   #working: Promise<void> | undefined;
+  /** Something in the queue waits for the disk, or has waited its 10 ms. */
+  #isUrgent = false;
   #relaxedTimer: Disposable | undefined;
   #checkpointTimer: Disposable | undefined;
   #checkpointSize: number;
@@ -131,7 +133,7 @@ export class AuditLog implements AsyncDisposable {
    */
   append(record: AuditRecord): Promise<AuditReceipt> {
     const receipt = this.#enqueue(record);
-    this.#work();
+    this.#workAtOnce();
     return receipt;
   }
 
@@ -139,8 +141,8 @@ export class AuditLog implements AsyncDisposable {
   appendRelaxed(record: AuditRecord): Promise<AuditReceipt> {
     const receipt = this.#enqueue(record);
     receipt.catch(() => {});
-    if (this.#strictReads || this.#queue.length >= BATCH_ENTRIES_MAX) this.#work();
-    else this.#relaxedTimer ??= this.#clock.after(RELAXED_MS, () => this.#work());
+    if (this.#strictReads || this.#queue.length >= BATCH_ENTRIES_MAX) this.#workAtOnce();
+    else this.#relaxedTimer ??= this.#clock.after(RELAXED_MS, () => this.#workAtOnce());
     return receipt;
   }
 
@@ -193,10 +195,16 @@ export class AuditLog implements AsyncDisposable {
     return promise;
   }
 
+  /** As {@link #work}; and once more when a batch is being written already. */
+  #workAtOnce(): void {
+    this.#isUrgent = true;
+    this.#work();
+  }
+
   #work(): void {
     this.#working ??= this.#drain().finally(() => {
       this.#working = undefined;
-      if (this.#queue.length > 0) this.#work();
+      if (this.#isUrgent && this.#queue.length > 0) this.#work();
     });
   }
 
@@ -213,7 +221,8 @@ export class AuditLog implements AsyncDisposable {
         this.#fail(unavailable(thrown));
         for (const waiting of batch) waiting.reject(this.#failure!);
       }
-      if (this.#queue.length === 0) return;
+      // What may wait does: its timer runs, and it shares a write with what comes until then.
+      if (this.#queue.length === 0 || !this.#isUrgent) return;
       // Those just answered get to append again before the next write.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -227,7 +236,9 @@ export class AuditLog implements AsyncDisposable {
       count++;
     }
     this.#queuedChars -= chars;
-    return this.#queue.splice(0, count);
+    const batch = this.#queue.splice(0, count);
+    this.#isUrgent = this.#queue.length > 0;
+    return batch;
   }
 
   async #underLock(run: () => Promise<void>): Promise<void> {
