@@ -14,6 +14,9 @@ export interface ConfiguredNode {
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Pinned keys by name. */
+export type KnownPins = Pick<KnownNodes, "list" | "find" | "pin" | "remove">;
+
 /** What is known of a node by name. */
 export interface Address {
   readonly name: string;
@@ -24,7 +27,7 @@ export interface Address {
 
 /** The nodes known by name. */
 export class AddressBook {
-  readonly #known: KnownNodes;
+  readonly #known: KnownPins;
   #configured: Readonly<Record<string, ConfiguredNode>>;
   /** Keys by id as they stand in the configuration and in the pins: parsing one costs as much as a small call. */
   readonly #keys = new Map<string, PublicKey>();
@@ -32,7 +35,7 @@ export class AddressBook {
   readonly #ownNames: ReadonlySet<string>;
 
   constructor(options: {
-    known: KnownNodes;
+    known: KnownPins;
     configured: Readonly<Record<string, ConfiguredNode>>;
     ownName: string;
   }) {

@@ -7,7 +7,7 @@ import type { Caller, CallOptions, OngoingCall } from "../contract/caller.ts";
 import type { KeyPair } from "../identity/key.ts";
 import { PublicKey } from "../identity/key.ts";
 import { signRequests } from "../wire/batch.ts";
-import { dialLocal } from "../wire/local.ts";
+import { dialLocal } from "../wire/local_dial.ts";
 import { Session } from "../wire/session.ts";
 import type { SentCall } from "../wire/session_events.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
@@ -21,12 +21,19 @@ export interface LocalCallerOptions {
   readonly identity?: KeyPair | undefined;
 }
 
+/** A caller that ends with its connection. */
+export interface ConnectedCaller extends Caller {
+  /** Whether the daemon is still at the other end, as far as is known here. */
+  readonly isOpen: boolean;
+}
+
 /** @throws OperonError `wire.no_daemon` */
-export function connectLocal(options: LocalCallerOptions): Promise<Caller> {
+export function connectLocal(options: LocalCallerOptions): Promise<ConnectedCaller> {
   return dialLocal(options.socketPath, (channel) => new LocalCaller(channel, options));
 }
 
-class LocalCaller implements Caller {
+class LocalCaller implements ConnectedCaller {
+  isOpen = true;
   readonly #session: Session;
   readonly #options: LocalCallerOptions;
   /** Keys of nodes this caller signs for, by name. */
@@ -46,7 +53,12 @@ class LocalCaller implements Caller {
       clock: options.clock,
       replay: undefined,
       software: options.software,
-      events: { request: () => {}, closed: () => {} },
+      events: {
+        request: () => {},
+        closed: () => {
+          this.isOpen = false;
+        },
+      },
     });
   }
 

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { KeyPair } from "../identity/key.ts";
 import type { LocalChannel } from "../wire/local.ts";
-import { LocalListener } from "../wire/local.ts";
+import { LocalListener } from "../wire/local_listener.ts";
 import { Session } from "../wire/session.ts";
 import { bridge } from "./bridge.ts";
 

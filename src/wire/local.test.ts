@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OperonError } from "../error.ts";
 import { RECORD_BYTES_MAX } from "../limits.ts";
-import { dialLocal, type LocalChannel, LocalListener } from "./local.ts";
+import type { LocalChannel } from "./local.ts";
+import { dialLocal } from "./local_dial.ts";
+import { LocalListener } from "./local_listener.ts";
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {

@@ -2,6 +2,8 @@
 // It must never hash a leaf and a node alike: the first byte keeps them apart.
 // Next: batch.ts signs roots; audit keeps paths.
 
+import { sha256, sha256OfBoth } from "./sha256.ts";
+
 /** A tree over leaf hashes, hashed once, that can prove each of them. */
 export interface MerkleTree {
   readonly root: Uint8Array;
@@ -39,11 +41,10 @@ export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
 /** SHA-256(0x00 | data). */
 export function leafHash(data: Uint8Array): Uint8Array {
   if (data.byteLength >= LEAF.byteLength) {
-    const hasher = new Bun.SHA256();
-    return hasher.update(LEAF.subarray(0, 1)).update(data).digest() as Uint8Array;
+    return sha256OfBoth(LEAF.subarray(0, 1), data);
   }
   LEAF.set(data, 1);
-  return Bun.SHA256.hash(LEAF.subarray(0, data.byteLength + 1)) as Uint8Array;
+  return sha256(LEAF.subarray(0, data.byteLength + 1));
 }
 
 /** A leaf's place in a tree. */
@@ -99,5 +100,5 @@ PAIR[0] = 1;
 function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   PAIR.set(left, 1);
   PAIR.set(right, 33);
-  return Bun.SHA256.hash(PAIR) as Uint8Array;
+  return sha256(PAIR);
 }
