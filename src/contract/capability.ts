@@ -36,6 +36,11 @@ export interface Call<
   readonly facts: Readonly<Record<string, unknown>>;
   /** The caller's stream; empty when the operation receives none. Read it once. */
   readonly incoming: AsyncIterable<StreamItem<Op["receives"]>>;
+  /**
+   * Half-closes the stream to the caller, who sees it end at once and whole; a generator yields nothing after it. Without
+   * it the stream ends with the output.
+   */
+  endSending(): void;
   /** What this capability declared in `needs`. */
   readonly services: Pick<Services, Needs>;
   /**
@@ -93,8 +98,10 @@ export interface Capability<
   readonly facts: { readonly [Name in keyof Ops]?: FactResolver<Ops[Name], Needs> };
   /** Conditions its rules may use under `when`, beyond the general ones. */
   readonly caveats: Readonly<Record<string, CaveatDefinition>>;
-  /** Schema of its section `policy.<id>` in the configuration, when it has one. */
+  /** Schema of its section `policy.<settings_key>` in the configuration, when it has one. */
   readonly settings: z.ZodType | undefined;
+  /** Default: its id. */
+  readonly settings_key: string;
   /**
    * Ends what the node's previous process could not, because it was killed: called once, before anything is served.
    * @param crashed_pid process id it had; another process may have it by now
@@ -115,6 +122,7 @@ export function capability<
   readonly facts?: { readonly [Name in keyof Ops]?: FactResolver<Ops[Name], Needs> };
   readonly caveats?: Readonly<Record<string, CaveatDefinition>>;
   readonly settings?: z.ZodType;
+  readonly settings_key?: string;
   readonly afterCrash?: (crashed_pid: number) => Promise<void>;
 }): Capability<Ops, Needs> {
   return {
@@ -123,6 +131,7 @@ export function capability<
     facts: parts.facts ?? {},
     caveats: parts.caveats ?? {},
     settings: parts.settings,
+    settings_key: parts.settings_key ?? parts.id,
     afterCrash: parts.afterCrash,
   };
 }

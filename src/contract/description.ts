@@ -35,5 +35,7 @@ export interface OperationDescription {
 export interface CapabilityDescription {
   readonly id: string;
   readonly summary: string;
+  /** Key of its section below `policy` in the configuration, when it has one. */
+  readonly settings_key?: string;
   readonly operations: readonly OperationDescription[];
 }

@@ -108,6 +108,10 @@ export interface CliShape {
    * fields they have. `surveys` tells the reading end what is at the writing end already.
    */
   readonly relay?: RelayShape;
+  /** Another command of the same group, which listens here and makes this call for each connection it accepts. */
+  readonly forward?: ForwardShape;
+  /** The command stays and connects here for each connection the node announces. */
+  readonly publish?: PublishShape;
   /** Output field whose value becomes the process's exit code. */
   readonly exit_code?: string;
   /** What it is to the shell, where paths are relative to the current folder. */
@@ -133,6 +137,30 @@ export interface RelayShape {
    * `from_node` and `to_node`, and sends values `{bytes}` of progress. Where it is refused the caller relays itself.
    */
   readonly direct?: string;
+}
+
+/**
+ * A command that opens a local port and makes a call of this operation for every connection to it (`tcp`: bytes both
+ * ways, half-closes carried), or for every local address that sends to it (`udp`: values `{data}` both ways).
+ */
+export interface ForwardShape {
+  readonly transport: "tcp" | "udp";
+  /** Its word on the command line, kebab case: `forward`. */
+  readonly command: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Command lines without the leading `operon`. */
+  readonly examples?: readonly string[];
+}
+
+/**
+ * The operation sends values `{event: "published"}` once, then `{event: "connection", connection}` for each connection
+ * somebody made. The caller answers each with a call of `accepts` (bytes both ways), whose input is this one's with
+ * `connection`, and with `refused: true` when nothing here takes it.
+ */
+export interface PublishShape {
+  /** Id of the operation that takes up a connection. */
+  readonly accepts: string;
 }
 
 /** What an operation is to the shell (`operon shell`), which knows no operation by name. */

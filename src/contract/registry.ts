@@ -71,6 +71,7 @@ export class Registry {
     return this.capabilities.map((capability) => ({
       id: capability.id,
       summary: capability.summary,
+      ...(capability.settings ? { settings_key: capability.settings_key } : {}),
       operations: [...this.#operations.values()]
         .filter((entry) => entry.capability === capability)
         .map(describeOperation),

@@ -40,5 +40,6 @@ async function carry(from: CallStream, to: CallStream): Promise<void> {
     if (chunk.values) await to.outgoing.writeValues(chunk.payload);
     else await to.outgoing.write(chunk.payload, chunk.channel);
   }
-  to.outgoing.end();
+  // An end nobody sent is that of a failed call: the response says so.
+  if (from.incoming.isWhole) to.outgoing.end();
 }

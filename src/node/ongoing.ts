@@ -4,6 +4,7 @@
 
 import { type Clock, systemClock } from "../clock.ts";
 import type { CallOptions, CallReceipt, Chunk, OngoingCall } from "../contract/caller.ts";
+import { deferred } from "../deferred.ts";
 import { fromErrorDocument, OperonError, toOperonError } from "../error.ts";
 import { CHUNK_BYTES } from "../limits.ts";
 import { decode, encode } from "../wire/codec.ts";
@@ -52,7 +53,7 @@ class Ongoing implements OngoingCall {
     node: () => string | undefined,
     options: CallOptions & { readonly clock?: Clock },
   ) {
-    const { promise: givenUp, reject } = Promise.withResolvers<never>();
+    const { promise: givenUp, reject } = deferred<never>();
     this.#giveUp = reject;
     this.#sent = Promise.race([sent, givenUp]);
     // What is sent after all, to a node that took long to reach, must not go on unseen.
@@ -155,6 +156,7 @@ class Ongoing implements OngoingCall {
     } catch (error) {
       throw this.#cancelled ?? error;
     }
+    if (call.stream.incoming.isWhole) return undefined;
     // The stream of a failed call ends early: its reader must not take that for the end of the data.
     await this.#output;
     return undefined;

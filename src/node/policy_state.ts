@@ -45,10 +45,12 @@ export function compileSection(
   });
 }
 
-/** Schemas of the sections capabilities own, by capability id. */
+/** Schemas of the sections capabilities own, by their keys. */
 export function settingsSchemas(registry: Registry) {
   return Object.fromEntries(
-    registry.capabilities.flatMap(({ id, settings }) => (settings ? [[id, settings]] : [])),
+    registry.capabilities.flatMap(({ settings, settings_key }) =>
+      settings ? [[settings_key, settings]] : [],
+    ),
   );
 }
 
@@ -57,8 +59,8 @@ function settingsOf(
   registry: Registry,
 ): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    registry.capabilities.flatMap(({ id, settings }) =>
-      settings ? [[id, section?.[id] ?? settings.safeParse({}).data]] : [],
+    registry.capabilities.flatMap(({ id, settings, settings_key }) =>
+      settings ? [[id, section?.[settings_key] ?? settings.safeParse({}).data]] : [],
     ),
   );
 }

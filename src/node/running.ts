@@ -191,6 +191,7 @@ export class Runner {
       get incoming() {
         return incoming(operation, message.stream, counter) as Call["incoming"];
       },
+      endSending: () => message.stream.outgoing.end(),
       services: pick(services, capability.needs),
       authorize: (access: Access) => authority.decide(bound, [access]).verdict === "allow",
       fail: (name, data, cause) =>

@@ -52,6 +52,7 @@ export class ReceiveHalf implements AsyncIterable<WireChunk> {
   #position = 0;
   #window = CREDIT_BYTES_INITIAL;
   #ended = false;
+  #isWhole = false;
   #failure: unknown;
   #isDiscarding = false;
   #isIterated = false;
@@ -60,6 +61,11 @@ export class ReceiveHalf implements AsyncIterable<WireChunk> {
   constructor(id: number, port: StreamPort) {
     this.#id = id;
     this.#port = port;
+  }
+
+  /** Whether the other end has said that nothing more comes; without that, a stream that ended may lack its end. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   /** Takes a chunk from the wire. @throws OperonError `wire.chunk_unexpected`, `wire.credit_exceeded` */
@@ -78,7 +84,10 @@ export class ReceiveHalf implements AsyncIterable<WireChunk> {
     } else if (!end) {
       throw protocolError("wire.chunk_unexpected", "An empty chunk must end its stream");
     }
-    if (end) this.#ended = true;
+    if (end) {
+      this.#ended = true;
+      this.#isWhole = true;
+    }
     this.#signal();
   }
 

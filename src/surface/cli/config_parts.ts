@@ -15,7 +15,9 @@ export function registryParts(registry: Registry) {
   const { capabilities, operations } = registry;
   return {
     settings: Object.fromEntries(
-      capabilities.flatMap(({ id, settings }) => (settings ? [[id, settings]] : [])),
+      capabilities.flatMap(({ settings, settings_key }) =>
+        settings ? [[settings_key, settings]] : [],
+      ),
     ),
     caveats: Object.fromEntries(capabilities.map(({ id, caveats }) => [id, caveats])),
     operations: operations.map(({ id, operation }) => ({ id, effect: operation.effect })),
