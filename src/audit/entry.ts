@@ -108,7 +108,8 @@ export interface AuditProblem {
     | "torn"
     | "checkpoint_invalid"
     | "segment_missing"
-    | "unreadable";
+    | "unreadable"
+    | "unproved";
   /** The first entry concerned. */
   readonly sequence: number;
   readonly file?: string;
@@ -122,6 +123,8 @@ export interface AuditReport {
   readonly ok: boolean;
   readonly entries: number;
   readonly checkpoints: number;
+  /** Decisions whose request is proved to be its principal's; only when that was asked. */
+  readonly proved?: number;
   readonly last: AuditReceipt | undefined;
   readonly problems: readonly AuditProblem[];
 }

@@ -13,6 +13,7 @@ import { readFully } from "./descriptor.ts";
 import type { AuditReport } from "./entry.ts";
 import { ENTRY_BYTES_MAX, eachLine } from "./line.ts";
 import { ProcessLock } from "./lock.ts";
+import { ProofCheck } from "./proof_check.ts";
 import { LOCK_FILE, listSegments, type Segment } from "./segment.ts";
 
 /** A checkpoint another node kept of this log. */
@@ -26,6 +27,8 @@ export interface VerifyOptions {
   /** The node's public key, raw or as its id. Without it, all checkpoints must have one key, whichever it is. */
   readonly key?: Uint8Array | string;
   readonly peerCheckpoints?: readonly PeerCheckpoint[];
+  /** Also checks that the principals signed what is recorded; needs `key`. Costs a signature check for each decision. */
+  readonly proofs?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -52,12 +55,15 @@ export async function verifyAudit(
   });
   const chain = new ChainCheck();
   const comparison = checkpoints.compareWith(chain);
+  const proofs =
+    key && options.proofs ? new ProofCheck(key, (problem) => chain.report(problem)) : undefined;
   for (const [index, segment] of snapshot.segments.entries()) {
     const isLast = index === snapshot.segments.length - 1;
     await readLines(segment, options.signal, {
       line: (line, place) => {
         chain.accept(line, place);
         comparison.next();
+        proofs?.accept(line, place);
       },
       rest: (bytes, line) => {
         chain.report({
@@ -78,6 +84,7 @@ export async function verifyAudit(
     ok: problems.length === 0,
     entries: chain.lines,
     checkpoints: checkpoints.count,
+    ...(proofs ? { proved: proofs.proved } : {}),
     last: chain.last,
     problems,
   };

@@ -174,7 +174,8 @@ export interface PolicyCaseResult {
 export interface AuditView {
   query(filter: AuditFilter): AsyncIterable<AuditEntry>;
   follow(filter: AuditFilter, signal: AbortSignal): AsyncIterable<AuditEntry>;
-  verify(): Promise<AuditReport>;
+  /** With `proofs` also checks that the principals signed what is recorded. */
+  verify(options: { readonly proofs: boolean; readonly signal: AbortSignal }): Promise<AuditReport>;
 }
 
 /** Traces kept in the node's home. */

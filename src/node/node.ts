@@ -344,9 +344,9 @@ export class Node implements Caller {
       audit: {
         query: (filter) => queryAudit(home.audit_path, filter),
         follow: (filter, signal) => followAudit(home.audit_path, filter, signal),
-        verify: async () => {
+        verify: async (options) => {
           await this.audit.flush();
-          return verifyAudit(home.audit_path, { key: key.publicKey.bytes });
+          return verifyAudit(home.audit_path, { key: key.publicKey.bytes, ...options });
         },
       },
       policy: policyView({

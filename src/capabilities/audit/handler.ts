@@ -42,8 +42,9 @@ export const handlers: Handlers<typeof operations, "audit"> = {
     }
     return { entries };
   },
-  async verify(_input, call) {
-    const { last, problems, ...report } = await call.services.audit.verify();
+  async verify({ proofs }, call) {
+    const { signal } = call;
+    const { last, problems, ...report } = await call.services.audit.verify({ proofs, signal });
     return {
       ...report,
       ...(last === undefined ? {} : { last }),

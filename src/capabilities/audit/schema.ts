@@ -160,11 +160,17 @@ export const operations = {
     audited: "unless_broken",
     effect: "read",
     lifetime: "unbounded",
-    input: z.strictObject({}),
+    input: z.strictObject({
+      proofs: z
+        .boolean()
+        .default(false)
+        .describe("Also check that the callers' own keys signed what is recorded"),
+    }),
     output: z.strictObject({
       ok: z.boolean(),
       entries: z.int().min(0),
       checkpoints: z.int().min(0),
+      proved: z.int().min(0).optional(),
       last: z.strictObject({ sequence: z.int(), hash: z.string() }).optional(),
       problems: z.array(
         z.strictObject({
@@ -177,6 +183,7 @@ export const operations = {
             "checkpoint_invalid",
             "segment_missing",
             "unreadable",
+            "unproved",
           ]),
           sequence: z.int(),
           file: z.string().optional(),
@@ -193,9 +200,24 @@ export const operations = {
       exit_code: "exit_code",
       view: {
         kind: "fields",
-        fields: ["ok", "entries", "checkpoints", "last.sequence", "last.hash", "problems"],
+        fields: [
+          "ok",
+          "entries",
+          "checkpoints",
+          "proved",
+          "last.sequence",
+          "last.hash",
+          "problems",
+        ],
       },
     },
-    examples: [{ name: "verifies the own log", input: {}, command: "audit verify" }],
+    examples: [
+      { name: "verifies the own log", input: {}, command: "audit verify" },
+      {
+        name: "checks also who asked",
+        input: { proofs: true },
+        command: "audit verify --proofs",
+      },
+    ],
   }),
 };
