@@ -3,6 +3,7 @@
 // Next: sent_calls.ts and served_calls.ts for the two directions, stream.ts for credit, PROTOCOL.md for the bytes.
 
 import type { Clock } from "../clock.ts";
+import { deferred } from "../deferred.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import type { KeyPair, PublicKey } from "../identity/key.ts";
 import {
@@ -387,7 +388,7 @@ export class Session {
   #newPing(): Ping {
     const { clock } = this.#options;
     const startMs = clock.monotonicMs();
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const { promise, resolve, reject } = deferred<number>();
     const roundTripMs = promise.finally(() => {
       this.#ping = undefined;
     });

@@ -58,11 +58,18 @@ const GROUND = new Set([
   "decision.ts",
   "version.ts",
   "self.ts",
+  "deferred.ts",
 ]);
 const ENTRIES = new Set([
   "main.ts",
   "sdk.ts",
   "caller.ts",
+  "remote_caller.ts",
+  "reconnecting_caller.ts",
+  "sdk_command.ts",
+  "sdk_peer.ts",
+  "sdk_send.ts",
+  "sdk_types.ts",
   "manifest.ts",
   "helper_processes.ts",
   "verbs.ts",
