@@ -83,7 +83,9 @@ async function openHomeRemote(options: CallerOptions): Promise<Caller> {
   ]);
   const { home, configPath, identity, clock, notice, reconnects = [] } = options;
   // What capabilities make of their sections is the node's business, and this is none.
-  const settings = Object.fromEntries(reconnects.map(({ id, settings_key }) => [settings_key ?? id, z.unknown()]));
+  const settings = Object.fromEntries(
+    reconnects.map(({ id, settings_key }) => [settings_key ?? id, z.unknown()]),
+  );
   const { config } = await loadConfig(configPath, { settings });
   return new RemoteCaller({
     key: identity ?? loadKey(home.key_path),
