@@ -163,8 +163,15 @@ export class Node implements Caller {
 
   /** Takes over a fresh session; a key that is no principal gets a short while to redeem an invitation. */
   admit(session: Session): void {
-    if (session.peer && !this.isPrincipal(session.peer))
-      this.#strangers.admit(session, () => this.isPrincipal(session.peer as PublicKey));
+    const { peer } = session;
+    // This node's own calls to a node it knows may go over the session that one opened.
+    const isExpected = (key: PublicKey) => this.isPrincipal(key) || this.#isOutgoing(key.id);
+    if (peer && !isExpected(peer)) this.#strangers.admit(session, () => isExpected(peer));
+  }
+
+  /** Whether this node calls the one with this key. */
+  #isOutgoing(key: string): boolean {
+    return this.addresses.list().some((address) => address.key?.id === key);
   }
 
   /** Loads the configuration again. A bad one changes nothing and is reported. Returns whether it was taken over. */
@@ -305,9 +312,8 @@ export class Node implements Caller {
 
   #dropRevoked(key: string): void {
     const isOwn = key === this.#options.key.publicKey.id;
-    const isOutgoing = this.addresses.list().some((address) => address.key?.id === key);
     // A node this one calls need not be a principal here.
-    if (!isOwn && !isOutgoing) this.connector.drop(key, "policy.revoked");
+    if (!isOwn && !this.#isOutgoing(key)) this.connector.drop(key, "policy.revoked");
   }
 
   #info(): NodeInfo {

@@ -135,7 +135,7 @@ export class FsBench implements Disposable {
         if (!parts) throw new Error(`fs.${error} is not declared by ${name}`);
         return new OperonError({ code: `fs.${error}`, ...parts, cause, ...(data ? { data } : {}) });
       },
-    } as Call;
+    } as unknown as Call;
   }
 }
 

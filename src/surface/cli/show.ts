@@ -4,6 +4,7 @@
 
 import type { Chunk, OngoingCall } from "../../contract/caller.ts";
 import type { OperationDescription, StreamDescription } from "../../contract/description.ts";
+import { binaryGuard } from "./binary_guard.ts";
 import type { Running } from "./context.ts";
 import { JsonBytes } from "./json_bytes.ts";
 import { LineWriter } from "./line_writer.ts";
@@ -72,13 +73,16 @@ async function showValues(
 async function showBytes(
   call: OngoingCall,
   { channels }: Extract<StreamDescription, { kind: "bytes" }>,
-  { context, globals }: Running,
+  running: Running,
 ): Promise<unknown> {
+  const { context, globals } = running;
   const { stdout, stderr } = context.stdio;
   const json = new JsonBytes(channels);
+  const guard = channels.length === 0 ? binaryGuard(running) : undefined;
   try {
     for await (const chunk of call.chunks) {
       if (chunk.kind !== "bytes") continue;
+      await guard?.admit(chunk.bytes);
       if (globals.json) await stdout.write(json.add(chunk.channel, chunk.bytes));
       else await (channels[chunk.channel] === "stderr" ? stderr : stdout).write(chunk.bytes);
     }
