@@ -6,7 +6,8 @@ import { Registry } from "../src/contract/registry.ts";
 const [entry, outfile] = process.argv.slice(2);
 if (!entry || !outfile) throw new Error("Usage: bun scripts/compile.ts ENTRY OUTFILE");
 
-const manifest = JSON.stringify(new Registry(Object.values(builtin)).describe());
+const described = new Registry(Object.values(builtin)).describe();
+const manifest = Object.fromEntries(described.map((one) => [one.id, JSON.stringify(one)]));
 
 await Bun.build({
   entrypoints: [entry],

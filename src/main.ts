@@ -1,16 +1,9 @@
 #!/usr/bin/env bun
-// The executable: the only file that reads argv, wires the layers together, turns signals into aborts, or exits.
+// The executable: the only file that reads argv, turns signals into aborts, or exits.
 // It must never load what the command at hand does not need: start-up time is part of the product.
-// Next: surface/cli/cli.ts runs commands; caller.ts finds nodes; node/daemon.ts is `daemon start`.
+// Next: program.ts wires the command line; helper_processes.ts has the processes it starts itself as.
 
-import { basename } from "node:path";
-import { systemClock } from "./clock.ts";
-import { resolveHome } from "./identity/home.ts";
-import { loadManifest } from "./manifest.ts";
 import { HELPER_FLAG } from "./self.ts";
-import { runCli } from "./surface/cli/cli.ts";
-import { processStdio } from "./surface/cli/stdio.ts";
-import { handWrittenVerbs } from "./verbs.ts";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);
@@ -18,41 +11,34 @@ if (argv[0] === HELPER_FLAG) {
   const { runHelperProcess } = await import("./helper_processes.ts");
   process.exit(await runHelperProcess(argv[1] ?? ""));
 }
-const isDaemonLink = basename(process.argv0).startsWith("operond");
-const stdio = processStdio();
-const interrupts: (() => void)[] = [];
-const interrupted = interruptSignal();
+const isDaemonLink = /(^|[\\/])operond[^\\/]*$/.test(process.argv0);
+if (!isDaemonLink && isVersionAlone(argv) && (await isPrinted(`operon ${VERSION}\n`)))
+  process.exit(0);
 
-const code = await runCli(isDaemonLink ? ["daemon", ...argv] : argv, {
-  describe: loadManifest,
-  async connect({ home, config, identity }) {
-    const { openCaller } = await import("./caller.ts");
-    const found = resolveHome(
-      home === undefined ? process.env : { ...process.env, OPERON_HOME: home },
-    );
-    return openCaller({
-      home: found,
-      configPath: config ?? found.config_path,
-      clock: systemClock,
-      identity:
-        identity === undefined
-          ? undefined
-          : (await import("./identity/keystore.ts")).loadKey(identity),
-      notice: (text) => stdio.stderr.write(`operon: ${text}\n`),
-    });
-  },
-  verbs: handWrittenVerbs,
-  stdio,
-  env: process.env,
-  clock: systemClock,
-  version: VERSION,
-  signal: interrupted,
+const interrupts: (() => void)[] = [];
+const signal = interruptSignal();
+const { runProgram } = await import("./program.ts");
+const code = await runProgram(isDaemonLink ? ["daemon", ...argv] : argv, {
+  signal,
   takeInterrupts(run) {
     interrupts.push(run);
     return { [Symbol.dispose]: () => void interrupts.splice(interrupts.indexOf(run), 1) };
   },
 });
 process.exit(code);
+
+/** The one question that needs nothing of the program. */
+function isVersionAlone([word, ...more]: readonly string[]): boolean {
+  return more.length === 0 && (word === "--version" || word === "-V");
+}
+
+/** Prints; when that fails, the program says why in its own way. */
+function isPrinted(text: string): Promise<boolean> {
+  return Bun.write(Bun.stdout, text).then(
+    () => true,
+    () => false,
+  );
+}
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the process at once. */
 function interruptSignal(): AbortSignal {

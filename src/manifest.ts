@@ -5,13 +5,17 @@
 
 import type { CapabilityDescription } from "./contract/description.ts";
 
-/** JSON text that the build defines; undefined when running from source. */
-declare const OPERON_MANIFEST: string | undefined;
+/** JSON text of each capability by id, which the build defines; undefined when running from source. */
+declare const OPERON_MANIFEST: Readonly<Record<string, string>> | undefined;
 
-/** All built-in capabilities as plain JSON. */
-export async function loadManifest(): Promise<readonly CapabilityDescription[]> {
-  if (typeof OPERON_MANIFEST === "string")
-    return JSON.parse(OPERON_MANIFEST) as CapabilityDescription[];
+/** All built-in capabilities as plain JSON; or only the one called `only`, where there is one. */
+export async function loadManifest(only?: string): Promise<readonly CapabilityDescription[]> {
+  if (typeof OPERON_MANIFEST === "object") {
+    const texts: Readonly<Record<string, string>> = OPERON_MANIFEST;
+    const one = only !== undefined && Object.hasOwn(texts, only) ? texts[only] : undefined;
+    const wanted = one === undefined ? Object.values(texts) : [one];
+    return wanted.map((text) => JSON.parse(text) as CapabilityDescription);
+  }
   const [{ Registry }, { builtin }] = await Promise.all([
     import("./contract/registry.ts"),
     import("./builtin.ts"),

@@ -2,17 +2,11 @@
 // It must never accept a key or signature with a second spelling: small order, non-canonical y or S are refused.
 // Next: keystore.ts keeps keys on disk; wire/handshake.ts and wire/batch.ts sign with them.
 
-import {
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  sign,
-  verify,
-} from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { OperonError } from "../error.ts";
 import { decodeBase32, encodeBase32 } from "./base32.ts";
 import { isCanonicalPoint, isCanonicalScalar, isSmallOrder } from "./curve.ts";
+import { nativeCrypto } from "./native_crypto.ts";
 
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
@@ -56,12 +50,12 @@ export class PublicKey {
   verify(message: Uint8Array, signature: Uint8Array): boolean {
     if (signature.byteLength !== SIGNATURE_BYTES || !isCanonicalScalar(signature.subarray(32)))
       return false;
-    this.#object ??= createPublicKey({
+    this.#object ??= nativeCrypto().createPublicKey({
       key: Buffer.concat([PUBLIC_DER, this.bytes]),
       format: "der",
       type: "spki",
     });
-    return verify(null, message, this.#object, signature);
+    return nativeCrypto().verify(null, message, this.#object, signature);
   }
 
   equals(other: PublicKey): boolean {
@@ -77,17 +71,19 @@ export class KeyPair {
 
   private constructor(seed: Uint8Array) {
     this.#seed = seed;
-    this.#object = createPrivateKey({
+    this.#object = nativeCrypto().createPrivateKey({
       key: Buffer.concat([PRIVATE_DER, seed]),
       format: "der",
       type: "pkcs8",
     });
-    const spki = createPublicKey(this.#object).export({ format: "der", type: "spki" });
+    const spki = nativeCrypto()
+      .createPublicKey(this.#object)
+      .export({ format: "der", type: "spki" });
     this.publicKey = PublicKey.fromBytes(spki.subarray(-KEY_BYTES));
   }
 
   static generate(): KeyPair {
-    return new KeyPair(new Uint8Array(randomBytes(KEY_BYTES)));
+    return new KeyPair(new Uint8Array(nativeCrypto().randomBytes(KEY_BYTES)));
   }
 
   /** @throws OperonError `identity.key_invalid` unless the seed has 32 bytes */
@@ -98,7 +94,7 @@ export class KeyPair {
 
   /** Ed25519 signature (64 bytes). */
   sign(message: Uint8Array): Uint8Array {
-    return new Uint8Array(sign(null, message, this.#object));
+    return new Uint8Array(nativeCrypto().sign(null, message, this.#object));
   }
 
   /** The secret itself, for the keystore alone. */

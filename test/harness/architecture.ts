@@ -71,6 +71,7 @@ const ENTRIES = new Set([
   "sdk_send.ts",
   "sdk_types.ts",
   "manifest.ts",
+  "program.ts",
   "helper_processes.ts",
   "verbs.ts",
   "daemon_verbs.ts",

@@ -18,7 +18,9 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   let globals = guessGlobals(argv);
   try {
     if (isVersionOnly(argv)) return await printVersion({ context, globals });
-    const line = readCommandLine(grammar(await context.describe(), context.verbs), argv);
+    // A line that begins with a capability's name has nothing to do with the others.
+    const described = await context.describe(argv[0]);
+    const line = readCommandLine(grammar(described, context.verbs), argv);
     globals = line.globals;
     return await runCommandLine(opened(line, context), { context, globals });
   } catch (error) {

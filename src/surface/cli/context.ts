@@ -11,7 +11,8 @@ import type { GlobalFlags, HandWrittenVerb } from "./verb.ts";
 
 /** The process around the CLI. */
 export interface CliContext {
-  describe(): Promise<readonly CapabilityDescription[]>;
+  /** All capabilities; or only the one with this id, where there is one. */
+  describe(only?: string): Promise<readonly CapabilityDescription[]>;
   /** A way to call nodes; whoever asks for it disposes of it. */
   connect(options: Pick<GlobalFlags, "home" | "config" | "identity">): Promise<Caller>;
   readonly verbs: readonly HandWrittenVerb[];

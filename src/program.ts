@@ -1,0 +1,45 @@
+// The command line with everything it stands on: descriptions, verbs, ways to call nodes, the process's streams.
+// It must never read argv or exit: main.ts does, and asks for this only when there is a command to run.
+// Next: surface/cli/cli.ts runs commands; caller.ts finds nodes; node/daemon.ts is `daemon start`.
+
+import { systemClock } from "./clock.ts";
+import { resolveHome } from "./identity/home.ts";
+import { loadManifest } from "./manifest.ts";
+import { runCli } from "./surface/cli/cli.ts";
+import type { CliContext } from "./surface/cli/context.ts";
+import { processStdio } from "./surface/cli/stdio.ts";
+import { handWrittenVerbs } from "./verbs.ts";
+import { VERSION } from "./version.ts";
+
+/** What the entry knows about signals. */
+export type Signals = Pick<CliContext, "signal"> & Required<Pick<CliContext, "takeInterrupts">>;
+
+/** Runs a command line and resolves to the exit code; never rejects. */
+export function runProgram(argv: readonly string[], signals: Signals): Promise<number> {
+  const stdio = processStdio();
+  return runCli(argv, {
+    ...signals,
+    describe: loadManifest,
+    async connect({ home, config, identity }) {
+      const { openCaller } = await import("./caller.ts");
+      const found = resolveHome(
+        home === undefined ? process.env : { ...process.env, OPERON_HOME: home },
+      );
+      return openCaller({
+        home: found,
+        configPath: config ?? found.config_path,
+        clock: systemClock,
+        identity:
+          identity === undefined
+            ? undefined
+            : (await import("./identity/keystore.ts")).loadKey(identity),
+        notice: (text) => stdio.stderr.write(`operon: ${text}\n`),
+      });
+    },
+    verbs: handWrittenVerbs,
+    stdio,
+    env: process.env,
+    clock: systemClock,
+    version: VERSION,
+  });
+}
