@@ -23,7 +23,7 @@ export const CREDIT_BYTES_WINDOW = 4 * 1024 * 1024;
 /** Live calls one peer may have on one session: bounds handlers, timers and buffered bytes. */
 export const CALLS_PER_SESSION_MAX = 256;
 /** Live calls one key may have on a node over all its sessions: bounds what opening more sessions gains. */
-export const CALLS_PER_PRINCIPAL_MAX = 1024;
+export const CALLS_PER_PRINCIPAL_MAX = 512;
 /** Bytes queued for a peer that does not read before its session is closed. */
 export const SESSION_BUFFERED_BYTES_MAX = 16 * 1024 * 1024;
 /** Half-open handshakes at once: stops slow-hello floods from holding memory. */

@@ -103,7 +103,8 @@ async function mustRefuse(node: NodeProcess, disk: string): Promise<void> {
       node: "local",
       operation: "fs.write",
       input: { path: "/never" },
-      options: { outgoing: textStream("x".repeat(100_000)) },
+      // More than others can make room for meanwhile by replacing what they wrote.
+      options: { outgoing: textStream("x".repeat((DISK_MIB / 2) * 1024 * 1024)) },
     });
     must(error !== undefined, "A write on a full disk is not acknowledged");
     must(

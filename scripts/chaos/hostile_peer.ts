@@ -18,8 +18,11 @@ import { must, pause, type Scenario, type World } from "./world.ts";
 const BACK_MS = 20_000;
 const MIB = 1024 * 1024;
 const BIG_MIB = 96;
-/** What one key's calls may make a node hold at once (bytes), and as much again for the collector to be late. */
-const GROWTH_BYTES_MAX = 2 * CALLS_PER_PRINCIPAL_MAX * CHUNK_BYTES_MAX;
+/**
+ * What one key's calls may make a node hold (bytes): each a chunk, and those on their way in clear, sealed and joined
+ * until the collector comes round.
+ */
+const GROWTH_BYTES_MAX = 4 * CALLS_PER_PRINCIPAL_MAX * CHUNK_BYTES_MAX;
 /** Longest an honest caller may wait while a peer is hostile (ms), on a busy machine. */
 const SLOW_MS = 10_000;
 
