@@ -8,6 +8,7 @@ import { execCapability } from "./capabilities/exec/capability.ts";
 import { fsCapability } from "./capabilities/fs/capability.ts";
 import { nodeCapability } from "./capabilities/node/capability.ts";
 import { policyCapability } from "./capabilities/policy/capability.ts";
+import { serviceCapability } from "./capabilities/service/capability.ts";
 import { traceCapability } from "./capabilities/trace/capability.ts";
 
 /** Built-in capabilities by id. */
@@ -16,6 +17,7 @@ export const builtin = {
   capability: capabilityCapability,
   fs: fsCapability,
   exec: execCapability,
+  service: serviceCapability,
   policy: policyCapability,
   audit: auditCapability,
   trace: traceCapability,

@@ -58,6 +58,7 @@ function fakeCall(capability: AnyCapability, name: string, options: FakeCallOpti
     facts: {},
     services: options.services as Services,
     incoming: (async function* () {})(),
+    endSending: () => {},
     authorize: () => true,
     fail(error, data, cause) {
       const declared = errors[error];

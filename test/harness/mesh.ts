@@ -22,6 +22,8 @@ export interface TestNodeOptions {
   /** YAML of `client: nodes`, indented by four. */
   readonly nodes?: string;
   readonly daemon?: string;
+  /** Default: a free port. */
+  readonly listen?: string;
   readonly clock?: Clock;
   readonly capabilities?: readonly AnyCapability[];
 }
@@ -47,11 +49,17 @@ export class TestHome implements Disposable {
   }
 
   /** Writes the configuration anew. */
-  configure({ name, policy = operatorPolicy, nodes = "", daemon = "" }: TestNodeOptions): void {
+  configure({
+    name,
+    policy = operatorPolicy,
+    nodes = "",
+    daemon = "",
+    listen = "127.0.0.1:0",
+  }: TestNodeOptions): void {
     const text = `version: 1
 daemon:
   node_id: ${name}
-  listen: "127.0.0.1:0"
+  listen: "${listen}"
 ${daemon}
 client:
   nodes: {${nodes}}

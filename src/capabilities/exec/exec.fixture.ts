@@ -66,6 +66,7 @@ export class Bench implements Disposable {
       facts: { ...parts.facts },
       incoming: parts.incoming ?? chunksOf([]),
       services: this.services,
+      endSending: () => {},
       authorize: () => true,
       fail: (name, data, cause) =>
         new OperonError({

@@ -129,6 +129,7 @@ export class FsBench implements Disposable {
         mounts: this.mounts,
         outbound: { callerFor: () => undefined },
       } as unknown as Call["services"],
+      endSending: () => {},
       authorize: authorize ?? (() => true),
       fail: (error: string, data?: Readonly<Record<string, unknown>>, cause?: unknown) => {
         const parts = declared[error];
