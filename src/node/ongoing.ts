@@ -4,6 +4,7 @@
 
 import { type Clock, systemClock } from "../clock.ts";
 import type { CallOptions, CallReceipt, Chunk, OngoingCall } from "../contract/caller.ts";
+import { abortReason } from "../contract/pending_call.ts";
 import { deferred } from "../deferred.ts";
 import { fromErrorDocument, OperonError, toOperonError } from "../error.ts";
 import { CHUNK_BYTES } from "../limits.ts";
@@ -272,22 +273,5 @@ function noAnswer(timeoutMs: number): OperonError {
     kind: "deadline_exceeded",
     message: `No answer came within ${timeoutMs} ms, not even that the call was stopped`,
     hint: "The call may have been done or not: the node's audit log tells; operon node ping shows whether the node is reachable",
-  });
-}
-
-function abortReason(signal: AbortSignal | undefined): OperonError {
-  const reason: unknown = signal?.reason;
-  if (reason instanceof OperonError) return reason;
-  if (reason instanceof Error && reason.name === "TimeoutError") {
-    return new OperonError({
-      code: "node.deadline_exceeded",
-      kind: "deadline_exceeded",
-      message: "The call did not end in time",
-    });
-  }
-  return new OperonError({
-    code: "node.cancelled",
-    kind: "cancelled",
-    message: "The call was cancelled",
   });
 }

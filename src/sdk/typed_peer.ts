@@ -1,12 +1,12 @@
 // Types of the SDK's nodes, derived from the built-in capabilities' definitions.
-// It must never name a capability or an operation. The published package has what this comes to, written out.
-// Next: sdk.ts; sdk_peer.ts makes the methods.
+// It must never name a capability or an operation.
+// Next: peer.ts makes the objects; scripts/package_types.ts writes out what this comes to, for the published package.
 
 import type { z } from "zod";
-import type { builtin } from "./builtin.ts";
-import type { AnyOperation, Operation, StreamItem, StreamShape } from "./contract/operation.ts";
-import type { CommandTag } from "./sdk_command.ts";
-import type { PeerCallOptions, StreamingCall } from "./sdk_peer.ts";
+import type { builtin } from "../builtin.ts";
+import type { AnyOperation, Operation, StreamItem, StreamShape } from "../contract/operation.ts";
+import type { CommandTag } from "./command.ts";
+import type { PeerCallOptions, StreamingCall } from "./peer.ts";
 
 type Builtin = typeof builtin;
 type InputOf<Op> =
@@ -44,3 +44,14 @@ export type Peer = Capabilities & {
   /** Runs a command: words as written, values as whole arguments, never through a shell. */
   readonly $: CommandTag;
 };
+
+type CodesOf<Id extends string, Ops> = {
+  [Name in keyof Ops]: Ops[Name] extends { readonly errors: infer Errors }
+    ? `${Id}.${keyof Errors & string}`
+    : never;
+}[keyof Ops];
+
+/** Codes of the errors that operations declare. A node, the way to it and the SDK itself have others: `policy.denied`. */
+export type OperationErrorCode = {
+  [Id in keyof Builtin]: CodesOf<Id, Builtin[Id]["operations"]>;
+}[keyof Builtin];

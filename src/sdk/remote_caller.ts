@@ -1,36 +1,36 @@
 // Calls other nodes without being one: dials them with a key, serves nothing. What a caller on Node.js is without a daemon.
 // It must never pin a key it was not given, unless a home's known nodes keep it.
-// Next: node/connector.ts dials; caller.ts chooses among the ways.
+// Next: node/connector.ts dials; sdk.ts says whom and as whom.
 
-import type { Clock } from "./clock.ts";
-import type { Caller, CallOptions, OngoingCall } from "./contract/caller.ts";
-import { OperonError } from "./error.ts";
-import type { KeyPair } from "./identity/key.ts";
-import { KnownNodes } from "./identity/known_nodes.ts";
-import { AddressBook, type ConfiguredNode, type KnownPins } from "./node/address_book.ts";
-import { Connector } from "./node/connector.ts";
-import { VERSION } from "./version.ts";
-import { ReplayGuard } from "./wire/replay.ts";
+import type { Clock } from "../clock.ts";
+import type { Caller, CallOptions, OngoingCall } from "../contract/caller.ts";
+import { failedCall } from "../contract/pending_call.ts";
+import { OperonError } from "../error.ts";
+import type { KeyPair } from "../identity/key.ts";
+import { KnownNodes } from "../identity/known_nodes.ts";
+import { AddressBook, type ConfiguredNode, type KnownPins } from "../node/address_book.ts";
+import { Connector } from "../node/connector.ts";
+import { VERSION } from "../version.ts";
+import { ReplayGuard } from "../wire/replay.ts";
 
 /** Whom to call, and as whom. */
 export interface RemoteCallerOptions {
   readonly key: KeyPair;
   readonly nodes: Readonly<Record<string, ConfiguredNode>>;
-  /** Where a home keeps the keys it pinned; without it each node must come with its key. */
+  /** Where a home keeps the keys it pinned; without it each node must come with its own. */
   readonly knownNodesPath?: string | undefined;
   readonly ownName: string;
   readonly clock: Clock;
   readonly notice: (text: string) => void;
 }
 
-/** A caller with a key and addresses. @throws OperonError `sdk.key_missing` */
+/** A caller with a key and addresses. */
 export class RemoteCaller implements Caller {
   readonly #addresses: AddressBook;
   readonly #connector: Connector;
 
   constructor(options: RemoteCallerOptions) {
     const { key, nodes, knownNodesPath, ownName, clock, notice } = options;
-    if (knownNodesPath === undefined) assertPinned(nodes);
     this.#addresses = new AddressBook({
       known: knownNodesPath === undefined ? NOBODY : KnownNodes.open(knownNodesPath),
       configured: nodes,
@@ -47,7 +47,7 @@ export class RemoteCaller implements Caller {
   }
 
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
-    if (this.#addresses.isOwn(node)) throw noOwnNode();
+    if (this.#addresses.isOwn(node)) return failedCall(noOwnNode());
     return this.#connector.call(node, operation, input, options);
   }
 
@@ -63,17 +63,6 @@ const NOBODY: KnownPins = {
   pin: () => {},
   remove: () => false,
 };
-
-function assertPinned(nodes: Readonly<Record<string, ConfiguredNode>>): void {
-  const name = Object.keys(nodes).find((each) => nodes[each]?.key === undefined);
-  if (name === undefined) return;
-  throw new OperonError({
-    code: "sdk.key_missing",
-    kind: "invalid_argument",
-    message: `The node ${name} is given without its key`,
-    hint: 'Add key: "ed25519:…", as operon node info shows it on that machine',
-  });
-}
 
 function noOwnNode(): OperonError {
   return new OperonError({
