@@ -3,8 +3,8 @@
 import { builtin } from "../src/builtin.ts";
 import { Registry } from "../src/contract/registry.ts";
 
-const [entry, outfile] = process.argv.slice(2);
-if (!entry || !outfile) throw new Error("Usage: bun scripts/compile.ts ENTRY OUTFILE");
+const [entry, outfile, target, executablePath] = process.argv.slice(2);
+if (!entry || !outfile) throw new Error("Usage: bun scripts/compile.ts ENTRY OUTFILE [TARGET BUN]");
 
 const described = new Registry(Object.values(builtin)).describe();
 const manifest = Object.fromEntries(described.map((one) => [one.id, JSON.stringify(one)]));
@@ -13,6 +13,9 @@ await Bun.build({
   entrypoints: [entry],
   compile: {
     outfile,
+    ...(target && executablePath
+      ? { target: target as Bun.Build.CompileTarget, executablePath }
+      : {}),
     // Without these the executable would run code named by files in the current folder.
     autoloadDotenv: false,
     autoloadBunfig: false,
