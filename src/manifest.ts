@@ -1,21 +1,17 @@
-// Descriptions of all built-in operations. In the executable they are a constant made at build time, so that a command
-// line costs no schema library; from source they are made on the spot.
+// Descriptions of all built-in operations. In the executable another module stands here, made at build time: a command
+// line costs no schema library, and reads what its own capability says alone. From source they are made on the spot.
 // It must never differ from what the capabilities define.
-// Next: scripts/compile.ts puts the constant in; contract/registry.ts makes descriptions.
+// Next: scripts/compile.ts makes the other module; contract/registry.ts makes descriptions.
 
 import type { CapabilityDescription } from "./contract/description.ts";
 
-/** JSON text of each capability by id, which the build defines; undefined when running from source. */
-declare const OPERON_MANIFEST: Readonly<Record<string, string>> | undefined;
+/** JSON text that the package for other runtimes is built with; undefined when running from source. */
+declare const OPERON_MANIFEST: string | undefined;
 
-/** All built-in capabilities as plain JSON; or only the one called `only`, where there is one. */
-export async function loadManifest(only?: string): Promise<readonly CapabilityDescription[]> {
-  if (typeof OPERON_MANIFEST === "object") {
-    const texts: Readonly<Record<string, string>> = OPERON_MANIFEST;
-    const one = only !== undefined && Object.hasOwn(texts, only) ? texts[only] : undefined;
-    const wanted = one === undefined ? Object.values(texts) : [one];
-    return wanted.map((text) => JSON.parse(text) as CapabilityDescription);
-  }
+/** All built-in capabilities as plain JSON; or perhaps only the one called `only`, where that costs less. */
+export async function loadManifest(_only?: string): Promise<readonly CapabilityDescription[]> {
+  if (typeof OPERON_MANIFEST === "string")
+    return JSON.parse(OPERON_MANIFEST) as CapabilityDescription[];
   const [{ Registry }, { builtin }] = await Promise.all([
     import("./contract/registry.ts"),
     import("./builtin.ts"),
