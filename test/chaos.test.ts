@@ -45,7 +45,7 @@ test(
 
 test(
   "attack 13: a node whose clock jumps serves its user, verifies its log, and starts again",
-  () => survives(clockScenario, 4),
+  () => survives(clockScenario, 3),
   TIMEOUT_MS,
 );
 

@@ -6,14 +6,13 @@ import { KeyPair } from "../../src/identity/key.ts";
 import { RawPeer } from "../../test/harness/raw_peer.ts";
 import { pause } from "./world.ts";
 
-const SESSIONS = 12;
 const WAVES = 20;
 const CALLS_PER_WAVE = 100;
 
-const [endpoint = "", seed = "", path = ""] = Bun.argv.slice(2);
+const [endpoint = "", seed = "", path = "", sessions = "1"] = Bun.argv.slice(2);
 const key = KeyPair.fromSeed(Uint8Array.fromHex(seed));
 const peers = await Promise.all(
-  Array.from({ length: SESSIONS }, () => RawPeer.connect(endpoint, key)),
+  Array.from({ length: Number(sessions) }, () => RawPeer.connect(endpoint, key)),
 );
 for (let wave = 0; wave < WAVES; wave++) {
   for (const peer of peers) {

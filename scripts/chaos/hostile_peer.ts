@@ -16,7 +16,7 @@ import { eventually, must, pause, type Scenario, type World } from "./world.ts";
 
 const BACK_MS = 20_000;
 const MIB = 1024 * 1024;
-const BIG_MIB = 96;
+const BIG_MIB = 48;
 /**
  * What a node may have kept of hostile peers a while after they left (bytes). What flew through it meanwhile takes the
  * allocator some time to give back.
@@ -39,6 +39,8 @@ interface Stage {
   /** A friend of the node; its daemon never runs. */
   readonly friend: NodeProcess;
   readonly random: Random;
+  /** How many sessions a flood comes over. */
+  readonly sessions: number;
 }
 
 const ATTACKS: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
@@ -80,7 +82,12 @@ async function run({ folder, executable, random, rounds, log }: World): Promise<
     load.slowestMs = 0;
     const names = Object.keys(ATTACKS);
     const name = rounds < names.length ? random.pick(names) : names[round % names.length];
-    await ATTACKS[name as string]?.({ a, friend, random });
+    await ATTACKS[name as string]?.({
+      a,
+      friend,
+      random,
+      sessions: rounds > names.length ? 12 : 3,
+    });
     await load.served(BACK_MS);
     must(
       load.slowestMs < SLOW_MS,
@@ -123,7 +130,7 @@ async function strangers({ a }: Stage): Promise<void> {
     must(answer?.ok !== true, "A stranger is served nothing");
     peer.socket.close();
   };
-  for (let wave = 0; wave < 8; wave++) await Promise.all(Array.from({ length: 40 }, one));
+  for (let wave = 0; wave < 4; wave++) await Promise.all(Array.from({ length: 40 }, one));
 }
 
 /** A reader that stops in the middle of a large file, process and all. */
@@ -139,7 +146,7 @@ async function stall({ friend }: Stage): Promise<void> {
   );
   await pause(300);
   for (const reader of readers) reader.kill("SIGSTOP");
-  await pause(1_500);
+  await pause(1_000);
   for (const reader of readers) reader.kill("SIGKILL");
   await Promise.all(readers.map((reader) => reader.exited));
 }
@@ -186,10 +193,11 @@ function randomMessage(peer: RawPeer, random: Random): Message {
 }
 
 /** As many calls as fit over many sessions, whose answers are not read. */
-async function floodRequests({ a, friend }: Stage): Promise<void> {
+async function floodRequests({ a, friend, sessions }: Stage): Promise<void> {
   const seed = Buffer.from(friend.key.exportSeed()).toString("hex");
   const script = join(import.meta.dir, "flood.ts");
-  const flood = Bun.spawn([process.execPath, script, a.endpoint, seed, "/big.log"]);
+  const words = [a.endpoint, seed, "/big.log", String(sessions)];
+  const flood = Bun.spawn([process.execPath, script, ...words]);
   await flood.exited;
 }
 
