@@ -78,6 +78,8 @@ export function typeOf(schema: JsonSchema, depth: number): string {
     return choices.map((choice) => parenthesized(typeOf(choice, depth))).join(" | ");
   if (Array.isArray(schema.allOf))
     return schema.allOf.map((part) => parenthesized(typeOf(part, depth))).join(" & ");
+  // What JSON has no word for, as schemas mark it.
+  if (schema.type === undefined && schema.format === "bytes") return "Uint8Array";
   switch (schema.type) {
     case "string":
     case "boolean":

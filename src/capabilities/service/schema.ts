@@ -106,7 +106,9 @@ const Connected = z.strictObject({
 
 const Datagram = z.strictObject({
   /** One datagram. */
-  data: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength <= 65_507),
+  data: z
+    .custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength <= 65_507)
+    .meta({ format: "bytes" }),
 });
 
 const PublishEvent = z.discriminatedUnion("event", [
