@@ -2,6 +2,7 @@
 // It must never read argv or exit: main.ts does, and asks for this only when there is a command to run.
 // Next: surface/cli/cli.ts runs commands; caller.ts finds nodes; node/daemon.ts is `daemon start`.
 
+import type { CallerOptions } from "./caller.ts";
 import { systemClock } from "./clock.ts";
 import { resolveHome } from "./identity/home.ts";
 import { loadManifest } from "./manifest.ts";
@@ -20,12 +21,12 @@ export function runProgram(argv: readonly string[], signals: Signals): Promise<n
   return runCli(argv, {
     ...signals,
     describe: loadManifest,
-    async connect({ home, config, identity }) {
-      const { openCaller } = await import("./caller.ts");
+    async connect({ home, config, identity, lasts }) {
+      const { connectToDaemon, openCaller, openOwnNode } = await import("./caller.ts");
       const found = resolveHome(
         home === undefined ? process.env : { ...process.env, OPERON_HOME: home },
       );
-      return openCaller({
+      const options: CallerOptions = {
         home: found,
         configPath: config ?? found.config_path,
         clock: systemClock,
@@ -34,6 +35,13 @@ export function runProgram(argv: readonly string[], signals: Signals): Promise<n
             ? undefined
             : (await import("./identity/keystore.ts")).loadKey(identity),
         notice: (text) => stdio.stderr.write(`operon: ${text}\n`),
+      };
+      if (!lasts) return openCaller(options);
+      const { ReconnectingCaller } = await import("./sdk/reconnecting_caller.ts");
+      return ReconnectingCaller.open({
+        clock: systemClock,
+        connect: () => connectToDaemon(options),
+        withoutDaemon: async () => openOwnNode(options),
       });
     },
     verbs: handWrittenVerbs,

@@ -7,14 +7,14 @@ import type { Caller } from "../../contract/caller.ts";
 import type { CapabilityDescription } from "../../contract/description.ts";
 import type { Stdio } from "./stdio.ts";
 import type { Target } from "./target.ts";
-import type { GlobalFlags, HandWrittenVerb } from "./verb.ts";
+import type { ConnectOptions, GlobalFlags, HandWrittenVerb } from "./verb.ts";
 
 /** The process around the CLI. */
 export interface CliContext {
   /** All capabilities; or only the one with this id, where there is one. */
   describe(only?: string): Promise<readonly CapabilityDescription[]>;
   /** A way to call nodes; whoever asks for it disposes of it. */
-  connect(options: Pick<GlobalFlags, "home" | "config" | "identity">): Promise<Caller>;
+  connect(options: ConnectOptions): Promise<Caller>;
   readonly verbs: readonly HandWrittenVerb[];
   readonly stdio: Stdio;
   readonly env: Readonly<Record<string, string | undefined>>;

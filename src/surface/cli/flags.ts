@@ -11,7 +11,18 @@ import type { Flag, FlagKind, VerbArgument } from "./verb.ts";
 export interface CommandFlag extends Flag {
   readonly target:
     | { readonly kind: "field"; readonly field: string; readonly fileInto: boolean }
-    | { readonly kind: "node" | "argv" | "text" | "file" | "save" | "verb" };
+    | {
+        readonly kind:
+          | "node"
+          | "argv"
+          | "text"
+          | "file"
+          | "save"
+          | "listen"
+          | "expose"
+          | "to"
+          | "verb";
+      };
 }
 
 /** A positional argument of any command. */
@@ -40,7 +51,8 @@ export function flagsOf(command: Command): readonly CommandFlag[] {
   if (command.kind === "verb") {
     return (command.verb.flags ?? []).map((flag) => ({ ...flag, target: { kind: "verb" } }));
   }
-  return operationFlags(command.operation);
+  const fields = fieldFlags(command.operation);
+  return [...fields, ...besideFlags(command, new Set(fields.map(({ name }) => name)))];
 }
 
 /** The command's positional arguments, in order. */
@@ -100,7 +112,7 @@ export function choicesOf(schema: JsonSchema): readonly string[] | undefined {
   return undefined;
 }
 
-function operationFlags(operation: OperationDescription): readonly CommandFlag[] {
+function fieldFlags(operation: OperationDescription): readonly CommandFlag[] {
   const { cli } = operation;
   const taken = new Set((cli.args ?? []).map((argument) => argument.field));
   if (cli.rest) taken.add(cli.rest.argv).add(cli.rest.shell);
@@ -111,7 +123,7 @@ function operationFlags(operation: OperationDescription): readonly CommandFlag[]
       flags.push(fieldFlag(operation, { field, schema, required: required.has(field) }));
     }
   }
-  return [...flags, ...streamFlags(operation, new Set(flags.map(({ name }) => name)))];
+  return flags;
 }
 
 interface Field {
@@ -147,14 +159,17 @@ function itemOf(schema: JsonSchema, kind: FlagKind): JsonSchema {
 }
 
 /** Flags for what a call has beside its input: its node, its streams, how words after `--` are read. */
-function streamFlags(
-  { cli }: OperationDescription,
+function besideFlags(
+  { operation, forward }: Extract<Command, { kind: "operation" }>,
   taken: ReadonlySet<string>,
 ): readonly CommandFlag[] {
+  const { cli } = operation;
   const flags: CommandFlag[] = [];
   const add = (flag: CommandFlag) => {
     if (!taken.has(flag.name)) flags.push(flag);
   };
+  if (forward) return LISTEN_FLAGS;
+  if (cli.publish) add(TO_FLAG);
   if (cli.receives?.text_flag) {
     add({
       name: cli.receives.text_flag,
@@ -202,6 +217,33 @@ function streamFlags(
   }
   return flags;
 }
+
+/** Flags of a command that opens a local port. */
+const LISTEN_FLAGS: readonly CommandFlag[] = [
+  {
+    name: "listen",
+    kind: "string",
+    value: "HOST:PORT",
+    summary: "Where to listen, or a port on 127.0.0.1; 0 is any that is free",
+    default: "127.0.0.1:0",
+    target: { kind: "listen" },
+  },
+  {
+    name: "expose",
+    kind: "boolean",
+    summary: "Let other machines connect: whoever reaches the port acts in your name",
+    target: { kind: "expose" },
+  },
+];
+
+const TO_FLAG: CommandFlag = {
+  name: "to",
+  kind: "string",
+  value: "HOST:PORT",
+  summary: "Where connections go to, as this machine sees it, or a port of 127.0.0.1",
+  required: true,
+  target: { kind: "to" },
+};
 
 function typeOf(schema: JsonSchema): string | undefined {
   if (typeof schema.type === "string") return schema.type;

@@ -3,11 +3,17 @@
 // Next: flags.ts derives an operation's flags; scan.ts walks the tree; help.ts shows it.
 
 import type { CapabilityDescription, OperationDescription } from "../../contract/description.ts";
+import type { ForwardShape } from "../../contract/operation.ts";
 import type { HandWrittenVerb } from "./verb.ts";
 
 /** What a complete command does. */
 export type Command =
-  | { readonly kind: "operation"; readonly operation: OperationDescription }
+  | {
+      readonly kind: "operation";
+      readonly operation: OperationDescription;
+      /** The command makes a call for every local connection, instead of one. */
+      readonly forward?: ForwardShape;
+    }
   | { readonly kind: "verb"; readonly verb: HandWrittenVerb };
 
 /** A word of a command line, and what may follow it. It may be a command and have children at once. */
@@ -47,6 +53,11 @@ export function grammar(
       node.aliases = operation.cli.aliases ?? [];
       node.hidden = operation.cli.hidden === true;
       node.command = { kind: "operation", operation };
+      const { forward } = operation.cli;
+      if (!forward) continue;
+      const forwarding = reach(group, [forward.command]);
+      forwarding.summary = forward.summary;
+      forwarding.command = { kind: "operation", operation, forward };
     }
   }
   for (const verb of verbs) {

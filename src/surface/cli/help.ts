@@ -2,7 +2,6 @@
 // It must never say anything the grammar does not.
 // Next: grammar.ts and flags.ts hold what is shown.
 
-import type { OperationDescription } from "../../contract/description.ts";
 import { argumentsOf, type CommandArgument, flagsOf, GLOBAL_FLAGS } from "./flags.ts";
 import { type Command, type CommandNode, visibleChildren } from "./grammar.ts";
 import { isTristate, valueName } from "./scan.ts";
@@ -43,7 +42,10 @@ export function usageLine(command: Command): string {
   const words =
     command.kind === "verb"
       ? command.verb.path
-      : [command.operation.capability, command.operation.name.replaceAll("_", "-")];
+      : [
+          command.operation.capability.replaceAll("_", "-"),
+          command.forward?.command ?? command.operation.name.replaceAll("_", "-"),
+        ];
   const required = flagsOf(command).filter((flag) => flag.required && !flag.hidden);
   const hasOthers = flagsOf(command).some((flag) => !flag.required && !flag.hidden);
   const rest = command.kind === "operation" && command.operation.cli.rest ? ["-- COMMAND"] : [];
@@ -106,7 +108,7 @@ function childSections(node: CommandNode): string[][] {
 
 function commandSections(node: CommandNode, command: Command): string[][] {
   const { summary } = node;
-  const described = command.kind === "verb" ? command.verb : command.operation;
+  const described = command.kind === "verb" ? command.verb : (command.forward ?? command.operation);
   const args = argumentsOf(command).filter((argument) => argument.summary !== undefined);
   const flags = flagsOf(command).filter((flag) => !flag.hidden);
   return [
@@ -119,7 +121,7 @@ function commandSections(node: CommandNode, command: Command): string[][] {
       args.map((one) => [argumentName(one), one.summary ?? ""] as const),
     ),
     ...section("Flags:", flags.map(flagRow)),
-    ...(command.kind === "operation" ? operationSections(command.operation) : []),
+    ...(command.kind === "operation" ? operationSections(command) : []),
     ...(command.kind === "verb" && command.verb.examples
       ? [["Examples:", ...examples(command.verb.examples)]]
       : []),
@@ -129,13 +131,17 @@ function commandSections(node: CommandNode, command: Command): string[][] {
   ];
 }
 
-function operationSections(operation: OperationDescription): string[][] {
+function operationSections({
+  operation,
+  forward,
+}: Extract<Command, { kind: "operation" }>): string[][] {
   const errors = Object.entries(operation.errors).map(
     ([name, { message }]) => [`${operation.capability}.${name}`, message] as const,
   );
   const written = operation.examples.filter(({ command }) => command !== undefined);
   const working = written.filter(({ error }) => error === undefined);
-  const lines = (working.length > 0 ? working : written).map(({ command }) => command!);
+  const own = (working.length > 0 ? working : written).map(({ command }) => command!);
+  const lines = forward ? (forward.examples ?? []) : own;
   return [
     [`Effect: ${operation.effect}`],
     ...section("May fail with:", errors),

@@ -26,6 +26,10 @@ export interface CallPlan {
   readonly file: string | undefined;
   /** Local file for the node's stream. */
   readonly save: string | undefined;
+  /** Addresses of this machine, for commands that listen or connect here. */
+  readonly listen: string | undefined;
+  readonly isExposed: boolean;
+  readonly localTarget: string | undefined;
 }
 
 /** Longest text of a local file that goes into an input field (bytes): an input must fit one signed request. */
@@ -46,6 +50,7 @@ export async function planCall(
     input: {},
     beside: new Map(),
     isArgv: false,
+    isExposed: false,
     targetOf: place ? (word) => place.target(word) : parseTarget,
   };
   for (const flag of flagsOf(command)) {
@@ -63,6 +68,9 @@ export async function planCall(
     text: draft.beside.get("text"),
     file: draft.beside.get("file"),
     save: draft.beside.get("save"),
+    listen: draft.beside.get("listen"),
+    isExposed: draft.isExposed,
+    localTarget: draft.beside.get("to"),
   };
 }
 
@@ -89,9 +97,10 @@ interface Draft {
   node: string | undefined;
   to: string | undefined;
   readonly input: Record<string, unknown>;
-  /** Values of the flags `text`, `file` and `save`. */
+  /** Values of the flags that are no fields. */
   readonly beside: Map<string, string>;
   isArgv: boolean;
+  isExposed: boolean;
   readonly targetOf: (word: string) => Target;
 }
 
@@ -103,6 +112,7 @@ async function takeFlag(draft: Draft, flag: CommandFlag, values: readonly string
       : readFlag(flag, values);
   } else if (target.kind === "node") draft.node = values[0]!;
   else if (target.kind === "argv") draft.isArgv = readFlag(flag, values) === true;
+  else if (target.kind === "expose") draft.isExposed = readFlag(flag, values) === true;
   else draft.beside.set(target.kind, values[0]!);
 }
 
@@ -224,8 +234,13 @@ function takeRest(
 
 function assertRequired(draft: Draft, command: OperationCommand): void {
   for (const flag of flagsOf(command)) {
-    if (!flag.required || flag.target.kind !== "field") continue;
-    if (draft.input[flag.target.field] === undefined) throw flagMissing(command, flag);
+    const { required, target } = flag;
+    if (!required) continue;
+    const isGiven =
+      target.kind === "field"
+        ? draft.input[target.field] !== undefined
+        : draft.beside.has(target.kind);
+    if (!isGiven) throw flagMissing(command, flag);
   }
 }
 

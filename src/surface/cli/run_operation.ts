@@ -8,9 +8,11 @@ import { OperonError } from "../../error.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { Running } from "./context.ts";
 import { escapeText } from "./escape.ts";
+import { runForward } from "./forward.ts";
 import type { Command } from "./grammar.ts";
 import { type CallPlan, planCall } from "./input.ts";
 import { openProgress } from "./progress.ts";
+import { runPublish } from "./publish.ts";
 import { askingOn } from "./question.ts";
 import { runRelay } from "./relay.ts";
 import { type Saving, saveTo } from "./save.ts";
@@ -29,6 +31,10 @@ export async function runOperation(
   const { context } = running;
   const { operation } = command;
   const plan = await planCall(command, line, context.place);
+  if (command.forward)
+    return await runForward({ operation, plan, forward: command.forward }, running);
+  const { publish } = operation.cli;
+  if (publish) return await runPublish({ operation, plan, publish }, running);
   await using source = await openSource(operation, plan, context.stdio);
   // Opened before the call: what cannot be saved need not be asked for, and a stream nobody reads is discarded.
   await using saving = plan.save === undefined ? undefined : await saveTo(plan.save);

@@ -81,6 +81,12 @@ export interface GlobalFlags {
   readonly timeoutSecs: number | undefined;
 }
 
+/** As whom to call, from which home, and for how long. */
+export interface ConnectOptions extends Pick<GlobalFlags, "home" | "config" | "identity"> {
+  /** The caller is for a command that stays: it finds a daemon again that was restarted. */
+  readonly lasts?: boolean;
+}
+
 /** What a verb works with. */
 export interface VerbContext {
   readonly globals: GlobalFlags;
@@ -92,7 +98,7 @@ export interface VerbContext {
   readonly signal: AbortSignal;
   describe(): Promise<readonly CapabilityDescription[]>;
   /** A caller that honours `--home`, `--config`, `--identity`, or these; the verb disposes of it. */
-  connect(options?: Pick<GlobalFlags, "home" | "config" | "identity">): Promise<Caller>;
+  connect(options?: ConnectOptions): Promise<Caller>;
   /** Prints a result: as text laid out by the view, or as one JSON document with `--json`. */
   show(result: unknown, view?: View): Promise<void>;
   /** SIGINT calls this instead of ending the verb, until it is disposed of. */

@@ -115,7 +115,8 @@ async function openShell(context: VerbContext, options: ShellOptions): Promise<S
   const capabilities = await context.describe();
   const cli: CliContext = {
     describe: async () => capabilities,
-    connect: (given) => (isSame(given, globals) ? shared.connect() : context.connect(given)),
+    connect: (given) =>
+      isSame(given, globals) && !given.lasts ? shared.connect() : context.connect(given),
     verbs,
     stdio,
     env,

@@ -1,0 +1,71 @@
+// A local port whose connections are calls: listens until it is told to stop, whatever becomes of single connections.
+// It must never listen before the address was found harmless or exposed on purpose, nor end because a node went away.
+// Next: carried.ts joins a connection with its call; forward_datagrams.ts does the same for UDP.
+
+import type { OperationDescription } from "../../contract/description.ts";
+import type { ForwardShape } from "../../contract/operation.ts";
+import { listenTcp, type TcpStream } from "../../wire/tcp_stream.ts";
+import { type Carried, carry } from "./carried.ts";
+import type { Running } from "./context.ts";
+import { forwardDatagrams, type StartCall } from "./forward_datagrams.ts";
+import type { CallPlan } from "./input.ts";
+import { addressText, listenAddress } from "./local_address.ts";
+import { aborted, announce, Notes } from "./staying.ts";
+
+/** What is forwarded. */
+export interface ForwardParts {
+  readonly operation: OperationDescription;
+  readonly plan: CallPlan;
+  readonly forward: ForwardShape;
+}
+
+/** Connections at once: a session to a node has room for 256 calls. */
+const CONNECTIONS_MAX = 240;
+
+/** Listens until a signal, then resolves to the exit code. @throws OperonError `cli.exposed`, `cli.value_invalid`, `wire.listen_failed` */
+export async function runForward(parts: ForwardParts, running: Running): Promise<number> {
+  const { operation, plan, forward } = parts;
+  const { context, globals } = running;
+  const address = listenAddress(plan.listen ?? "127.0.0.1:0", plan.isExposed);
+  await using caller = await context.connect({ ...globals, lasts: true });
+  const start: StartCall = (outgoing, signal) =>
+    caller.call(plan.node, operation.id, plan.input, { outgoing, ...(signal ? { signal } : {}) });
+  if (forward.transport === "udp")
+    return await forwardDatagrams({ operation, plan, start, address }, running);
+  await using connections = new Connections(start, running);
+  using listener = listenTcp(address, (stream) => connections.accept(stream));
+  const listening = addressText({ ...address, port: listener.port });
+  await announce({ listening, plan, operation }, running);
+  await aborted(context.signal);
+  return 0;
+}
+
+class Connections implements AsyncDisposable {
+  readonly #start: StartCall;
+  readonly #notes: Notes;
+  readonly #open = new Map<TcpStream, Promise<void>>();
+  readonly #carried: Carried = { toNode: 0, fromNode: 0 };
+
+  constructor(start: StartCall, running: Running) {
+    this.#start = start;
+    this.#notes = new Notes(running);
+  }
+
+  accept(stream: TcpStream): void {
+    if (this.#open.size >= CONNECTIONS_MAX) {
+      stream.reset();
+      return this.#notes.add(`more than ${CONNECTIONS_MAX} connections at once: one was refused`);
+    }
+    const carrying = carry(stream, this.#start, this.#carried)
+      .catch((error) => this.#notes.failed(error))
+      .finally(() => this.#open.delete(stream));
+    this.#open.set(stream, carrying);
+  }
+
+  /** Cuts off what is still open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const carrying = [...this.#open.values()];
+    for (const stream of this.#open.keys()) stream.reset();
+    await Promise.race([Promise.all(carrying), new Promise((resolve) => setImmediate(resolve))]);
+  }
+}
