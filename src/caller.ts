@@ -9,6 +9,7 @@ import { OperonError } from "./error.ts";
 import type { Home } from "./identity/home.ts";
 import type { KeyPair } from "./identity/key.ts";
 import type { ConnectedCaller } from "./node/local_caller.ts";
+import type { RemoteCaller } from "./sdk/remote_caller.ts";
 import { VERSION } from "./version.ts";
 
 /** Where to call from and as whom. */
@@ -42,29 +43,49 @@ export async function connectToDaemon(options: CallerOptions): Promise<Connected
   });
 }
 
-/** Calls without a daemon, as a node that this process becomes with the first call. */
+/** Calls without a daemon: dials other nodes itself, and becomes a node for calls to the own one. */
 export function openOwnNode(options: CallerOptions): Caller {
   return new DirectCaller(options);
 }
 
-/** Without a daemon: dials other nodes itself, and becomes a node for calls to the own one. */
 class DirectCaller implements Caller {
   readonly #options: CallerOptions;
-  #opening: Promise<Caller> | undefined;
+  #others: Promise<RemoteCaller> | undefined;
+  #own: Promise<Caller> | undefined;
 
   constructor(options: CallerOptions) {
     this.#options = options;
   }
 
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
-    this.#opening ??= openNode(this.#options);
-    const call = this.#opening.then((caller) => caller.call(node, operation, input, options));
+    const call = this.#callerFor(node).then((caller) =>
+      caller.call(node, operation, input, options),
+    );
     return pendingCall(call, { ...options, clock: this.#options.clock });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#opening?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  /** Another node needs no more than its address and a key: neither policy, nor audit log, nor capabilities. */
+  async #callerFor(node: string): Promise<Caller> {
+    if (node === "" || node === "local") return this.#ownNode();
+    this.#others ??= openOthers(this.#options);
+    const others = await this.#others;
+    return others.isOwn(node) ? this.#ownNode() : others;
   }
+
+  #ownNode(): Promise<Caller> {
+    this.#own ??= openNode(this.#options);
+    return this.#own;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const opening of [this.#others, this.#own])
+      await (await opening?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+}
+
+async function openOthers(options: CallerOptions): Promise<RemoteCaller> {
+  const { openHomeNodes } = await import("./sdk/home_nodes.ts");
+  return openHomeNodes(options);
 }
 
 async function openNode(options: CallerOptions): Promise<Caller> {

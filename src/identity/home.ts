@@ -11,6 +11,8 @@ export interface Home {
   readonly key_path: string;
   readonly config_path: string;
   readonly known_nodes_path: string;
+  /** What the configuration says about other nodes, for commands without a daemon; may be deleted at any time. */
+  readonly nodes_cache_path: string;
   readonly invites_path: string;
   readonly audit_path: string;
   readonly traces_path: string;
@@ -34,6 +36,7 @@ export function homeAt(path: string): Home {
     key_path: join(path, "key"),
     config_path: join(path, "config.yaml"),
     known_nodes_path: join(path, "known_nodes.json"),
+    nodes_cache_path: join(path, "nodes_cache.json"),
     invites_path: join(path, "invites.json"),
     audit_path: join(path, "audit"),
     traces_path: join(path, "traces"),

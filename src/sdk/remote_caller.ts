@@ -46,6 +46,11 @@ export class RemoteCaller implements Caller {
     });
   }
 
+  /** Whether a name means the home's own node, which is not called from here. */
+  isOwn(name: string): boolean {
+    return this.#addresses.isOwn(name);
+  }
+
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
     if (this.#addresses.isOwn(node)) return failedCall(noOwnNode());
     return this.#connector.call(node, operation, input, options);
