@@ -2,7 +2,6 @@
 // It must never send what it could not read exactly: a word that does not fit its field is an error here.
 // Next: value.ts reads single words, target.ts reads node:/path; run_operation.ts makes the call.
 
-import { readFile, stat } from "node:fs/promises";
 import type { CliArgument } from "../../contract/operation.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { WordPlace } from "./context.ts";
@@ -254,6 +253,7 @@ function usage(command: Command): string {
 
 /** The text of the local file a word names; `undefined` when the word is meant as it stands. */
 async function localText(argument: CliArgument, word: string): Promise<string | undefined> {
+  const { stat } = await import("node:fs/promises");
   const found = await stat(word).catch(() => undefined);
   if (found?.isFile() || found?.isFIFO()) return readText(word);
   // A word for a field that is a file's text is a file name, unless it has lines of its own.
@@ -262,6 +262,7 @@ async function localText(argument: CliArgument, word: string): Promise<string | 
 }
 
 async function readText(path: string): Promise<string> {
+  const { readFile, stat } = await import("node:fs/promises");
   const found = await stat(path).catch(() => undefined);
   if (found && found.size > FILE_BYTES_MAX) throw tooLarge(path);
   let bytes: Uint8Array;

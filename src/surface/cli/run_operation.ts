@@ -15,7 +15,7 @@ import { openProgress } from "./progress.ts";
 import { runPublish } from "./publish.ts";
 import { askingOn } from "./question.ts";
 import { runRelay } from "./relay.ts";
-import { type Saving, saveTo } from "./save.ts";
+import type { Saving } from "./save.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
 
@@ -37,13 +37,19 @@ export async function runOperation(
   if (publish) return await runPublish({ operation, plan, publish }, running);
   await using source = await openSource(operation, plan, context.stdio);
   // Opened before the call: what cannot be saved need not be asked for, and a stream nobody reads is discarded.
-  await using saving = plan.save === undefined ? undefined : await saveTo(plan.save);
+  await using saving = plan.save === undefined ? undefined : await openSaving(plan.save);
   if (operation.effect === "destroy") await confirm(operation, plan, running);
   const connecting = context.connect(running.globals);
   return await orCancelled(
     connecting.then((caller) => callWith(caller, { operation, plan, source, saving, running })),
     running,
   );
+}
+
+/** Few commands save anything: what does is loaded only then. */
+async function openSaving(path: string): Promise<Saving> {
+  const { saveTo } = await import("./save.ts");
+  return saveTo(path);
 }
 
 interface CallParts {

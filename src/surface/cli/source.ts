@@ -2,7 +2,7 @@
 // It must never send nothing where something was meant: without any source, an operation that wants content is refused.
 // Next: run_operation.ts hands it to the call.
 
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { OperationDescription } from "../../contract/description.ts";
 import { CHUNK_BYTES_MAX } from "../../limits.ts";
 import type { CallPlan } from "./input.ts";
@@ -97,6 +97,8 @@ async function* textBytes(text: string): AsyncGenerator<Uint8Array, undefined> {
 }
 
 async function openFile(path: string): Promise<FileHandle> {
+  // Loaded when a file is named: most commands name none.
+  const { open } = await import("node:fs/promises");
   try {
     const file = await open(path, "r");
     if (!(await file.stat()).isDirectory()) return file;
