@@ -4,6 +4,7 @@
 
 import { constants, fstatSync, openSync } from "node:fs";
 import { OperonError } from "../../error.ts";
+import { type Keys, takeKeys } from "./terminal_keys.ts";
 
 /** Where text and bytes go. */
 export interface Output {
@@ -24,6 +25,8 @@ export interface Input {
   readonly isPiped: boolean;
   /** Bytes as they are pulled, until the end; iterate once. */
   chunks(): AsyncIterable<Uint8Array>;
+  /** Every key of a terminal as it is pressed, until it is disposed of; only where there is a terminal. */
+  takeKeys?(): Keys;
 }
 
 /** The three streams of a process. */
@@ -127,6 +130,10 @@ class ProcessInput implements Input {
     } catch {
       return false;
     }
+  }
+
+  takeKeys(): Keys {
+    return takeKeys();
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, undefined> {

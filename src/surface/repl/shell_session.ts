@@ -162,6 +162,7 @@ function typedInput(
   return {
     isTty: true,
     isPiped: false,
+    takeKeys: () => terminal.takeKeys(),
     async *chunks() {
       for (;;) {
         const line = await terminal.ask(output.question, signal());

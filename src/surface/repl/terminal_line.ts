@@ -2,6 +2,7 @@
 // It must never leave this terminal with its keys taken.
 // Next: shell_part.ts finds the operation that gives a terminal.
 
+import { runTerminal } from "../cli/terminal.ts";
 import { usageError } from "../cli/usage_error.ts";
 import { terminalMissing } from "./file_edit.ts";
 import type { LineContext } from "./line_context.ts";
@@ -15,20 +16,12 @@ export async function runInTerminal(text: string, context: LineContext): Promise
   if (text === "") throw usageError("argument_missing", "tty needs a command", "Write tty COMMAND");
   const operation = partOf(shell.table, "terminal");
   const { rest, exit_code } = operation.cli;
-  const input = {
-    [rest?.shell ?? "command"]: text,
-    cwd: scope.place.path,
-    rows: terminal.rows,
-    cols: terminal.columns,
-  };
+  const input = { [rest?.shell ?? "command"]: text, cwd: scope.place.path };
   await using caller = await running.context.connect(running.globals);
-  using keys = terminal.takeKeys();
-  const { signal, stdio } = running.context;
-  const call = caller.call(scope.place.node, operation.id, input, { signal, outgoing: keys });
-  for await (const chunk of call.chunks) {
-    if (chunk.kind === "bytes") await stdio.stdout.write(chunk.bytes);
-  }
-  const output = (await call.output) as Readonly<Record<string, unknown>>;
-  const code = exit_code === undefined ? 0 : output[exit_code];
+  const plan = { node: scope.place.node, input };
+  const output = await runTerminal(caller, { operation, plan, source: undefined }, running);
+  // Left with ~.; it goes on without this terminal.
+  if (output === undefined) return 0;
+  const code = (output as Readonly<Record<string, unknown>>)[exit_code ?? ""] ?? 0;
   return typeof code === "number" ? code : 1;
 }

@@ -1,0 +1,136 @@
+// Handlers of terminals: start the process that holds one, and let its owner look at it.
+// It must never let anybody else find it: another principal's session is missing, not forbidden.
+// Next: host.ts is that process; relay_session.ts relays what it shows.
+
+import { rmSync } from "node:fs";
+import type { Call, Handlers } from "../../../contract/capability.ts";
+import { HostConnection } from "./connection.ts";
+import type { attachedOperations } from "./operations.ts";
+import { relaySession } from "./relay_session.ts";
+import { playRecording } from "./replay.ts";
+import {
+  endOf,
+  findSession,
+  isHosted,
+  listSessions,
+  type SessionDescription,
+  sessionFolder,
+} from "./session_record.ts";
+
+type Needs = "mounts" | "settings" | "state";
+type FailingCall = Pick<Call<never, Needs>, "principal" | "services"> & {
+  fail(name: "missing_session"): Error;
+};
+
+/** One handler per operation of operations.ts. */
+export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
+  async *attach({ id, from, read_only, rows, cols }, call) {
+    const { folder } = own(id, call);
+    const end = yield* relaySession({
+      id,
+      folder,
+      from,
+      isReadOnly: read_only,
+      holds: false,
+      size: rows === undefined || cols === undefined || read_only ? undefined : { rows, cols },
+      incoming: call.incoming,
+      signal: call.signal,
+    });
+    if (!end) throw call.fail("session_lost", { id });
+    return endingOf(id, end);
+  },
+
+  async sessions(_input, call) {
+    const state = call.services.state.folder("exec");
+    const sessions = listSessions(state, call.principal.id).map((found) => describe(state, found));
+    return { sessions };
+  },
+
+  async resize({ id, rows, cols }, call) {
+    const { folder } = own(id, call);
+    using host = await HostConnection.open(folder);
+    if (!host) throw call.fail("session_lost", { id });
+    await host.tell({ rows, cols });
+    return {};
+  },
+
+  async hangup({ id }, call) {
+    const { folder } = own(id, call);
+    using host = await HostConnection.open(folder);
+    if (host) {
+      host.attach({ from: Number.MAX_SAFE_INTEGER, read_only: true, holds: false });
+      host.hangup();
+      for await (const event of host.events(call.signal)) {
+        if (event.kind === "ended") return endingOf(id, event.end);
+      }
+    }
+    const end = endOf(folder);
+    if (!end) throw call.fail("session_lost", { id });
+    return endingOf(id, end);
+  },
+
+  async *replay({ id, speed, idle_max_secs, raw }, call) {
+    const { folder, description } = own(id, call);
+    if (!description.is_recorded) throw call.fail("not_recorded", { id });
+    let output_bytes = 0;
+    for await (const bytes of playRecording(folder, {
+      speed,
+      idleMaxMs: idle_max_secs * 1000,
+      isRaw: raw,
+      signal: call.signal,
+    })) {
+      output_bytes += bytes.byteLength;
+      yield { channel: "output", bytes };
+    }
+    return { output_bytes };
+  },
+};
+
+/** What the output of a call says of an end. */
+export function endingOf(
+  id: string,
+  end: {
+    readonly exit_code: number;
+    readonly signal?: string;
+    readonly output_bytes: number;
+    readonly recording_failed?: true;
+  },
+) {
+  const { exit_code, signal, output_bytes, recording_failed } = end;
+  return {
+    id,
+    exit_code,
+    ...(signal === undefined ? {} : { signal }),
+    output_bytes,
+    ...(recording_failed ? { recording_failed } : {}),
+  };
+}
+
+/** Forgets a session that never came to be. */
+export function forgetSession(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** The caller's own session. @throws `exec.missing_session` */
+function own(id: string, call: FailingCall) {
+  const state = call.services.state.folder("exec");
+  const description = findSession(state, { id, owner: call.principal.id });
+  if (!description) throw call.fail("missing_session");
+  return { description, folder: sessionFolder(state, id) };
+}
+
+function describe(state: string, description: SessionDescription) {
+  const { id, argv, cwd, started_at, is_recorded } = description;
+  const folder = sessionFolder(state, id);
+  const end = endOf(folder);
+  const live = isHosted(folder) ? ("running" as const) : ("lost" as const);
+  return {
+    id,
+    state: end ? ("ended" as const) : live,
+    command: [...argv],
+    cwd,
+    started_at,
+    ...(end ? { ended_at: end.ended_at, exit_code: end.exit_code } : {}),
+    is_recorded,
+  };
+}

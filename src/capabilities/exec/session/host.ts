@@ -1,0 +1,289 @@
+// The process that holds one terminal: starts the command in it, keeps its last output, serves who looks at it.
+// It must never read more from the terminal than those who hold it can take: the command then waits, nobody else.
+// Next: pty.ts is the terminal, protocol.ts what it says to the node; helper_processes.ts starts it.
+
+import { closeSync, constants as files, openSync, read, readFileSync, write } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { constants } from "node:os";
+import { systemClock } from "../../../clock.ts";
+import { ProcessTree } from "../process_tree.ts";
+import { HostClient } from "./host_client.ts";
+import type { SessionEnd } from "./protocol.ts";
+import { exitOf, PseudoTerminal, type TerminalExit, type TerminalSize } from "./pty.ts";
+import { Recording } from "./recording.ts";
+import { Ring } from "./ring.ts";
+import { FILES, writeWhole } from "./session_record.ts";
+
+/** What it is to hold; comes over standard input, because the environment may hold secrets. */
+export interface HostRequest {
+  /** The session's folder. */
+  readonly folder: string;
+  /** Where the command starts; can be reached until the answer is given. */
+  readonly cwd: string;
+  readonly executable: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly size: TerminalSize;
+  readonly term: string;
+  readonly timeout_secs: number | undefined;
+  /** Bytes a recording may have; `undefined` for none. */
+  readonly recording_bytes_max: number | undefined;
+}
+
+/** Its one line on standard output: that it runs, or what the system said. */
+export interface HostAnswer {
+  readonly error?: string;
+}
+
+/** How much of the output is kept for those who come later (bytes). */
+const RING_BYTES = 1024 * 1024;
+/** How far a client that types may be behind before the command has to wait (bytes). */
+const LAG_BYTES_MAX = 256 * 1024;
+const READ_BYTES = 64 * 1024;
+/** Waiting for more output after the command's end, while something it left holds the terminal (ms). */
+const AFTER_EXIT_MS = 200;
+/** How long whoever looks may take for the rest of the output (ms); later it is read from the disk. */
+const FAREWELL_MS = 1_000;
+/** In case a signal about the command's end was missed (ms). */
+const LOOK_EVERY_MS = 500;
+const EXIT_TIMEOUT = 124;
+
+/** Holds a terminal until its command has ended. */
+export async function runTerminalHost(): Promise<number> {
+  process.on("SIGHUP", () => {});
+  process.on("SIGINT", () => {});
+  const request = JSON.parse(readFileSync(0, "utf8")) as HostRequest;
+  let host: Host;
+  try {
+    process.chdir(request.cwd);
+    host = await Host.start(request);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    process.stdout.write(`${JSON.stringify({ error: code ?? "EIO" } satisfies HostAnswer)}\n`);
+    return 1;
+  }
+  process.stdout.write(`${JSON.stringify({} satisfies HostAnswer)}\n`);
+  await host.run();
+  return 0;
+}
+
+/** The terminal with everything around it. */
+class Host {
+  readonly #request: HostRequest;
+  readonly #terminal: PseudoTerminal;
+  readonly #recording: Recording | undefined;
+  readonly #server: Server;
+  readonly #clients = new Set<HostClient>();
+  readonly #ring = new Ring(RING_BYTES);
+  readonly #tree: ProcessTree<{ readonly pid: number }>;
+  readonly #exited: Promise<undefined>;
+  #typing: Promise<void> = Promise.resolve();
+  #wake: () => void = () => {};
+  #exit: TerminalExit | undefined;
+  #isTimedOut = false;
+  #recordingFailed = false;
+
+  static async start(request: HostRequest): Promise<Host> {
+    const { size, term, recording_bytes_max: bytesMax } = request;
+    const terminal = new PseudoTerminal(size);
+    const recording =
+      bytesMax === undefined
+        ? undefined
+        : new Recording(request.folder, { size, term, bytesMax, nowMs: () => systemClock.nowMs() });
+    const host: { current?: Host } = {};
+    const server = await listen(request.folder, (socket) => host.current?.serve(socket));
+    host.current = new Host(request, { terminal, recording, server });
+    return host.current;
+  }
+
+  private constructor(
+    request: HostRequest,
+    parts: {
+      readonly terminal: PseudoTerminal;
+      readonly recording: Recording | undefined;
+      readonly server: Server;
+    },
+  ) {
+    this.#request = request;
+    this.#terminal = parts.terminal;
+    this.#recording = parts.recording;
+    this.#server = parts.server;
+    this.#tree = new ProcessTree(() => ({ pid: this.#terminal.spawn(request) }));
+    this.#exited = this.#watchExit();
+  }
+
+  /** Resolves when the command has ended and those who looked know it. */
+  async run(): Promise<void> {
+    const { timeout_secs } = this.#request;
+    using _deadline =
+      timeout_secs === undefined
+        ? undefined
+        : systemClock.after(timeout_secs * 1000, () => {
+            this.#isTimedOut = true;
+            void this.#tree.kill(systemClock);
+          });
+    await this.#readAll();
+    await this.#exited;
+    const end = this.#end();
+    this.#keep(end);
+    this.#server.close();
+    await this.#sayGoodbye(end);
+    // What the command left behind has lost its terminal (SIGHUP); what ignores that goes, too.
+    this.#terminal[Symbol.dispose]();
+    this.#recording?.[Symbol.dispose]();
+    if (this.#tree.isAlive()) await this.#tree.kill(systemClock, 100);
+  }
+
+  serve(socket: Socket): void {
+    const client = new HostClient(socket, {
+      ring: this.#ring,
+      input: (bytes) => this.#type(bytes),
+      resize: (size) => this.#resize(size),
+      hangup: () => void this.#tree.kill(systemClock),
+      changed: () => this.#wake(),
+      left: () => {
+        this.#clients.delete(client);
+        if (client.holds) void this.#tree.kill(systemClock);
+        this.#wake();
+      },
+    });
+    this.#clients.add(client);
+  }
+
+  /** Whatever the terminal shows, until the command and all it left in it are gone. */
+  async #readAll(): Promise<void> {
+    const buffer = new Uint8Array(READ_BYTES);
+    for (;;) {
+      await this.#room();
+      const reading = readSome(this.#terminal.fd, buffer);
+      const count = await this.#orSilence(reading);
+      if (count === 0) return;
+      const bytes = buffer.slice(0, count);
+      this.#ring.append(bytes);
+      this.#record((recording) => recording.output(bytes));
+      for (const client of this.#clients) client.flush();
+    }
+  }
+
+  /** Waits while somebody who types is too far behind. */
+  async #room(): Promise<void> {
+    const isFull = () =>
+      [...this.#clients].some(
+        ({ isReadOnly, position }) => !isReadOnly && this.#ring.end - position > LAG_BYTES_MAX,
+      );
+    while (isFull()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** What a read gives; 0 when the command has ended and nothing more came for a while. */
+  async #orSilence(reading: Promise<number>): Promise<number> {
+    const beforeExit = await Promise.race([reading, this.#exited]);
+    if (beforeExit !== undefined) return beforeExit;
+    const { promise: silence, resolve } = Promise.withResolvers<number>();
+    using _timer = systemClock.after(AFTER_EXIT_MS, () => resolve(0));
+    return await Promise.race([reading, silence]);
+  }
+
+  #watchExit(): Promise<undefined> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.#exit) return;
+        this.#exit = exitOf(this.#tree.child.pid);
+        if (!this.#exit) return;
+        clearInterval(timer);
+        this.#tree.exited();
+        resolve(undefined);
+      };
+      const timer = setInterval(look, LOOK_EVERY_MS);
+      process.on("SIGCHLD", look);
+      look();
+    });
+  }
+
+  /** Resolves when the terminal has taken it; one after another. */
+  #type(bytes: Uint8Array): Promise<void> {
+    this.#typing = this.#typing.then(() => writeAll(this.#terminal.fd, bytes)).catch(() => {});
+    return this.#typing;
+  }
+
+  #resize(size: TerminalSize): void {
+    this.#terminal.resize(size);
+    this.#record((recording) => recording.resize(size));
+  }
+
+  #record(step: (recording: Recording) => void): void {
+    if (!this.#recording || this.#recordingFailed) return;
+    try {
+      step(this.#recording);
+    } catch {
+      this.#recordingFailed = true;
+      void this.#tree.kill(systemClock);
+    }
+  }
+
+  #end(): SessionEnd {
+    const { code, signal } = this.#exit ?? { code: undefined, signal: 9 };
+    const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+    return {
+      exit_code: this.#isTimedOut ? EXIT_TIMEOUT : (code ?? 128 + (signal ?? 0)),
+      ...(signal === undefined ? {} : { signal: name ?? `SIG${signal}` }),
+      output_bytes: this.#ring.end,
+      ended_at: new Date(systemClock.nowMs()).toISOString(),
+      ...(this.#recordingFailed ? { recording_failed: true } : {}),
+    };
+  }
+
+  /** For those who come later. A disk that is full costs them the output, not this process its end. */
+  #keep(end: SessionEnd): void {
+    const { folder } = this.#request;
+    const from = this.#ring.start;
+    try {
+      writeWhole(folder, FILES.output, this.#ring.read(from, RING_BYTES));
+      writeWhole(folder, FILES.end, JSON.stringify({ ...end, output_from: from }));
+    } catch {
+      // Without an end on disk the session counts as lost.
+    }
+  }
+
+  async #sayGoodbye(end: SessionEnd): Promise<void> {
+    const parting = Promise.all([...this.#clients].map((client) => client.end(end)));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = systemClock.after(FAREWELL_MS, resolve);
+    await Promise.race([parting, promise]);
+  }
+}
+
+/** By way of the folder's descriptor: a socket's path may have 107 bytes only. */
+async function listen(folder: string, serve: (socket: Socket) => void): Promise<Server> {
+  const fd = openSync(folder, files.O_RDONLY | files.O_DIRECTORY);
+  try {
+    const server = createServer(serve);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once("error", reject);
+    server.listen(`/proc/self/fd/${fd}/${FILES.socket}`, resolve);
+    await promise;
+    return server;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Bytes read; 0 when nobody has the other side open any more. */
+function readSome(fd: number, buffer: Uint8Array): Promise<number> {
+  return new Promise((resolve) => {
+    read(fd, buffer, 0, buffer.byteLength, null, (error, count) => resolve(error ? 0 : count));
+  });
+}
+
+async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; ) {
+    at += await new Promise<number>((resolve, reject) => {
+      write(fd, bytes, at, bytes.byteLength - at, null, (error, count) =>
+        error ? reject(error) : resolve(count),
+      );
+    });
+  }
+}

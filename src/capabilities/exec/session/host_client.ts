@@ -1,0 +1,119 @@
+// One who looks at a terminal, as the process that holds it sees them: a position in its output, and credit.
+// It must never be sent more than it has asked for.
+// Next: host.ts accepts them; protocol.ts has the frames.
+
+import type { Socket } from "node:net";
+import {
+  type AttachRequest,
+  FRAME,
+  FRAME_BYTES_MAX,
+  FrameReader,
+  frame,
+  jsonOf,
+  type SessionEnd,
+} from "./protocol.ts";
+import type { TerminalSize } from "./pty.ts";
+import type { Ring } from "./ring.ts";
+
+/** What a client may do to the terminal. */
+export interface HostClientEvents {
+  readonly ring: Ring;
+  /** Resolves when the terminal has taken it. */
+  input(bytes: Uint8Array): Promise<void>;
+  resize(size: TerminalSize): void;
+  hangup(): void;
+  /** It took some output. */
+  changed(): void;
+  left(): void;
+}
+
+/** A connection to the process that holds a terminal. */
+export class HostClient {
+  /** Of the next byte it gets. */
+  position = 0;
+  isReadOnly = true;
+  /** The session ends when this client leaves. */
+  holds = false;
+  readonly #socket: Socket;
+  readonly #events: HostClientEvents;
+  readonly #reader = new FrameReader();
+  #credit = 0;
+  #isAttached = false;
+  #end: SessionEnd | undefined;
+  #ended: (() => void) | undefined;
+
+  constructor(socket: Socket, events: HostClientEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    socket.on("data", (bytes: Buffer) => this.#receive(bytes));
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      this.#ended?.();
+      events.left();
+    });
+  }
+
+  /** Sends what there is and may be sent. */
+  flush(): void {
+    if (!this.#isAttached) return;
+    const { ring } = this.#events;
+    if (this.position < ring.start) {
+      const dropped = ring.start - this.position;
+      this.position = ring.start;
+      this.#socket.write(frame(FRAME.skipped, { from: this.position, dropped }));
+    }
+    while (this.#credit > 0 && this.position < ring.end) {
+      const bytes = ring.read(this.position, Math.min(this.#credit, FRAME_BYTES_MAX));
+      this.position += bytes.byteLength;
+      this.#credit -= bytes.byteLength;
+      this.#socket.write(frame(FRAME.output, bytes));
+    }
+    if (this.#end && this.position === ring.end) {
+      this.#socket.end(frame(FRAME.ended, this.#end));
+      this.#end = undefined;
+    }
+  }
+
+  /** Resolves when it has got the rest of the output and that it was the rest, or has left. */
+  end(end: SessionEnd): Promise<void> {
+    return new Promise((resolve) => {
+      this.#end = end;
+      this.#ended = resolve;
+      this.flush();
+    });
+  }
+
+  #receive(bytes: Uint8Array): void {
+    try {
+      for (const { kind, payload } of this.#reader.add(bytes)) this.#take(kind, payload);
+    } catch {
+      // Only the node of this user speaks here; whoever does not speak as it does is not heard.
+      this.#socket.destroy();
+    }
+  }
+
+  #take(kind: number, payload: Uint8Array): void {
+    if (kind === FRAME.attach) this.#attach(jsonOf(payload) as AttachRequest);
+    else if (kind === FRAME.credit) {
+      this.#credit += new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+      this.flush();
+      this.#events.changed();
+    } else if (kind === FRAME.resize) this.#events.resize(jsonOf(payload) as TerminalSize);
+    else if (kind === FRAME.hangup) this.#events.hangup();
+    else if (kind === FRAME.input && !this.isReadOnly) {
+      this.#socket.pause();
+      void this.#events.input(payload).finally(() => this.#socket.resume());
+    }
+  }
+
+  #attach({ from, read_only, holds }: AttachRequest): void {
+    const { ring } = this.#events;
+    const wanted = from < 0 ? ring.start : Math.min(from, ring.end);
+    this.position = Math.max(wanted, ring.start);
+    this.isReadOnly = read_only;
+    this.holds = holds;
+    this.#isAttached = true;
+    const dropped = this.position - wanted;
+    this.#socket.write(frame(FRAME.attached, { from: this.position, dropped }));
+  }
+}

@@ -1,0 +1,190 @@
+// A call that has a terminal at the other end: this one's keys, size and screen are lent to it.
+// It must never leave this terminal as the other end made it, nor name an operation: the description says which are which.
+// Next: terminal_keys.ts takes the keys, terminal_escape.ts finds the way out.
+
+import type { Caller, OngoingCall } from "../../contract/caller.ts";
+import type { OperationDescription } from "../../contract/description.ts";
+import { OperonError } from "../../error.ts";
+import type { Running } from "./context.ts";
+import { escapeText } from "./escape.ts";
+import type { CallPlan } from "./input.ts";
+import type { Source } from "./source.ts";
+import { untilLeaving } from "./terminal_escape.ts";
+
+/** What is called. */
+export interface TerminalParts {
+  readonly operation: OperationDescription;
+  readonly plan: Pick<CallPlan, "node" | "input">;
+  /** What is sent where there are no keys. */
+  readonly source: Source | undefined;
+}
+
+/** Where the node says the output stands. */
+interface Standing {
+  session: string | undefined;
+  position: number;
+}
+
+/** Undoes what programs do to a terminal: mouse, paste marks, hidden cursor, colours, the other screen. */
+const MODES_OFF = "\x1b[?1000;1002;1003;1006;2004l\x1b[?25h\x1b[0m";
+const OTHER_SCREEN = "\x1b[?1049h";
+const OTHER_SCREEN_OFF = "\x1b[?1049l";
+const TERM_NAME = /^[A-Za-z0-9._+-]{1,64}$/;
+
+/** Resolves to the output, `undefined` when the user left. @throws OperonError of the call */
+export async function runTerminal(
+  caller: Caller,
+  { operation, plan, source }: TerminalParts,
+  running: Running,
+): Promise<unknown> {
+  const { context, globals } = running;
+  const { stdin, stdout } = context.stdio;
+  const isInteractive = stdin.isTty && stdout.isTty && stdin.takeKeys !== undefined;
+  const leaving = new AbortController();
+  using keys = isInteractive ? stdin.takeKeys?.() : undefined;
+  const outgoing = keys ? untilLeaving(keys, () => leaving.abort()) : source?.items;
+  const call = caller.call(plan.node, operation.id, terminalInput(operation, plan, running), {
+    // Leaving is no failure of the call; it is cancelled like one, and the session stays.
+    signal: AbortSignal.any([context.signal, leaving.signal]),
+    ...(globals.timeoutSecs === undefined ? {} : { timeout_ms: globals.timeoutSecs * 1000 }),
+    ...(outgoing === undefined ? {} : { outgoing }),
+  });
+  const standing: Standing = { session: undefined, position: 0 };
+  const screen = new Screen();
+  using _sizes = keys && followSize(caller, { operation, plan, standing });
+  try {
+    await show(call, { operation, running, standing, screen });
+    return await call.output;
+  } catch (error) {
+    call.cancel();
+    if (keys) await stdout.write(screen.restoring()).catch(() => {});
+    await sayWhereItGoesOn({ operation, plan, standing }, running);
+    if (leaving.signal.aborted) return undefined;
+    throw source?.failure ?? error;
+  }
+}
+
+interface Showing {
+  readonly operation: OperationDescription;
+  readonly running: Running;
+  readonly standing: Standing;
+  readonly screen: Screen;
+}
+
+async function show(
+  call: OngoingCall,
+  { operation, running, standing, screen }: Showing,
+): Promise<void> {
+  const { stdout, stderr } = running.context.stdio;
+  const { sends } = operation;
+  const control = sends?.kind === "bytes" ? sends.channels.indexOf("control") : -1;
+  for await (const chunk of call.chunks) {
+    if (chunk.kind !== "bytes") continue;
+    if (chunk.channel === control) {
+      const dropped = stand(standing, chunk.bytes);
+      if (dropped > 0)
+        await stderr.write(`note: ${dropped} bytes before this are kept no more\r\n`);
+      continue;
+    }
+    standing.position += chunk.bytes.byteLength;
+    screen.saw(chunk.bytes);
+    await stdout.write(chunk.bytes);
+  }
+}
+
+/** Takes in what the node says; returns how many bytes are missing. */
+function stand(standing: Standing, line: Uint8Array): number {
+  let said: { session?: unknown; from?: unknown; dropped?: unknown };
+  try {
+    said = JSON.parse(new TextDecoder().decode(line));
+  } catch {
+    throw new OperonError({
+      code: "cli.terminal_confused",
+      kind: "internal",
+      message: "The node said something about the terminal that cannot be understood",
+      hint: "Its version may be another one; see operon --version on both",
+    });
+  }
+  if (typeof said.session === "string") standing.session = said.session;
+  if (typeof said.from === "number") standing.position = said.from;
+  return typeof said.dropped === "number" ? said.dropped : 0;
+}
+
+/** The input, with the size and the name of this terminal where nothing else was said. */
+function terminalInput(
+  { cli }: OperationDescription,
+  { input }: TerminalParts["plan"],
+  { context }: Running,
+): Readonly<Record<string, unknown>> {
+  const { terminal } = cli;
+  if (!terminal || !context.stdio.stdout.isTty) return input;
+  const { TERM } = context.env;
+  const { columns, rows } = process.stdout;
+  return {
+    ...(columns && rows ? { [terminal.rows]: rows, [terminal.cols]: columns } : {}),
+    ...(terminal.term && TERM && TERM_NAME.test(TERM) ? { [terminal.term]: TERM } : {}),
+    ...input,
+  };
+}
+
+/** Tells the node each new size; while one is on its way only the last one waits. */
+function followSize(
+  caller: Caller,
+  {
+    operation,
+    plan,
+    standing,
+  }: Pick<TerminalParts, "operation" | "plan"> & { readonly standing: Standing },
+): Disposable {
+  const { terminal } = operation.cli;
+  let isTelling = false;
+  let isChanged = false;
+  const tell = async () => {
+    isChanged = true;
+    if (isTelling || !terminal) return;
+    isTelling = true;
+    while (isChanged && standing.session !== undefined) {
+      isChanged = false;
+      const { rows, columns: cols } = process.stdout;
+      const input = { id: standing.session, rows, cols };
+      // A size that does not arrive spoils a picture, not the session.
+      await caller.call(plan.node, terminal.resize, input).output.catch(() => {});
+    }
+    isTelling = false;
+  };
+  const changed = () => void tell();
+  process.stdout.on("resize", changed);
+  return { [Symbol.dispose]: () => void process.stdout.off("resize", changed) };
+}
+
+async function sayWhereItGoesOn(
+  {
+    operation,
+    plan,
+    standing,
+  }: Pick<TerminalParts, "operation" | "plan"> & { readonly standing: Standing },
+  { context, globals }: Running,
+): Promise<void> {
+  const again = operation.cli.terminal?.again;
+  if (again === undefined || standing.session === undefined || globals.quiet) return;
+  const words = [...again.split("."), plan.node, standing.session, "--from", standing.position];
+  const text = `\noperon: left; if it goes on: operon ${escapeText(words.join(" "))}\n`;
+  await context.stdio.stderr.write(text).catch(() => {});
+}
+
+/** What programs have done to the screen. */
+class Screen {
+  #isOther = false;
+
+  saw(bytes: Uint8Array): void {
+    if (!bytes.includes(0x1b)) return;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    const on = text.lastIndexOf(OTHER_SCREEN);
+    const off = text.lastIndexOf(OTHER_SCREEN_OFF);
+    if (on !== off) this.#isOther = on > off;
+  }
+
+  restoring(): string {
+    return (this.#isOther ? OTHER_SCREEN_OFF : "") + MODES_OFF;
+  }
+}
