@@ -82,7 +82,7 @@ export class Pair implements AsyncDisposable {
   }
 
   /** Writes the far node's policy anew; it is in force soon after. */
-  reconfigure(services: readonly string[], allow: readonly string[]): void {
+  reconfigure(services: readonly string[], allow: readonly string[] = ["service.*"]): void {
     const { options } = this.#farHome;
     this.#farHome.configure({
       ...options,
