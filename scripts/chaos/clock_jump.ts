@@ -60,6 +60,7 @@ async function run({ folder, executable, random, rounds, log }: World): Promise<
     tolerated: ["wire.stale"],
   });
   let restarts = 0;
+  let before = 0;
   for (let round = 1; round <= rounds; round++) {
     const stops = [own.start(), others.start()];
     await own.served(BACK_MS);
@@ -77,14 +78,16 @@ async function run({ folder, executable, random, rounds, log }: World): Promise<
     }
     setClock(0);
     await own.served(BACK_MS);
-    // After a restart with the clock ahead, what was signed before that time may have been served already.
-    const isFloorAhead = isRestarted && seconds > 0;
-    if (!isFloorAhead) await others.served(BACK_MS);
+    // After a restart with the clock ahead, or just back, what was signed until then may have been served already.
+    const aheadSecs = isRestarted ? Math.max(seconds, before) : 0;
+    before = seconds;
+    if (aheadSecs <= 0) await others.served(BACK_MS);
     await Promise.all(stops.map((stop) => stop()));
-    if (isFloorAhead && seconds > TOLERATED_SECS) {
+    if (aheadSecs > TOLERATED_SECS) {
       await startAgain(a);
       own.receipts.length = 0;
       others.receipts.length = 0;
+      before = 0;
     }
     await judge(a, { loads: [own, others], baseline });
     log(`round ${round}: ${seconds} s${isRestarted ? ", restarted" : ""}; ${others.summary()}`);

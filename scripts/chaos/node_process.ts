@@ -167,16 +167,17 @@ ${friends.map((friend) => principal(friend.name, friend.id)).join("\n")}
     return { code, out, err };
   }
 
-  /** What the daemon's open descriptors lead to, without their numbers. */
+  /** What the daemon has open, each thing once and without its number. */
   descriptors(): readonly string[] {
     const folder = `/proc/${this.pid}/fd`;
-    return readdirSync(folder).flatMap((fd) => {
+    const targets = readdirSync(folder).flatMap((fd) => {
       try {
-        return [readlinkSync(`${folder}/${fd}`).replace(/\d+/g, "N")];
+        return [readlinkSync(`${folder}/${fd}`)];
       } catch {
         return [];
       }
     });
+    return [...new Set(targets)].map((target) => target.replace(/\d+/g, "N"));
   }
 
   /** Memory of the daemon that is in use (bytes). */

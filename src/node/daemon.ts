@@ -36,7 +36,7 @@ export async function runDaemon(
   { signal, ready, stopping, reloads }: DaemonEvents,
 ): Promise<void> {
   const { home, key, clock, notice, version } = options;
-  using lock = lockHome(home.lock_path);
+  using lock = await lockHome(home.lock_path, clock);
   for (const pid of lock.crashed_pids)
     for (const capability of options.registry.capabilities) await capability.afterCrash?.(pid);
   lock.forgetCrashed();

@@ -4,10 +4,14 @@
 
 import { dlopen } from "bun:ffi";
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import type { Clock } from "../clock.ts";
 import { OperonError } from "../error.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+/** How long the lock of a dead daemon may still be held by what it was starting (ms), and how often to look. */
+const DYING_MS = 2_000;
+const LOOK_EVERY_MS = 10;
 
 /** The lock, held; dispose it to give it back. */
 export interface HomeLock extends Disposable {
@@ -18,20 +22,27 @@ export interface HomeLock extends Disposable {
 }
 
 /**
- * Takes the home's daemon lock.
+ * Takes the home's daemon lock. Waits a moment for a holder that is dead: what it was just starting when it was killed
+ * holds its descriptors for as long as it takes to become another program.
  * @throws OperonError `node.already_running`
  */
-export function lockHome(path: string): HomeLock {
+export async function lockHome(path: string, clock: Clock): Promise<HomeLock> {
   const descriptor = openSync(
     path,
     constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
     0o600,
   );
-  const holders = readFileSync(descriptor, "utf8").split("\n").filter(isProcessId).map(Number);
-  if (flock(descriptor, LOCK_EX | LOCK_NB) !== 0) {
-    closeSync(descriptor);
-    throw alreadyRunning(holders.at(-1));
+  const flock = openFlock();
+  const endMs = clock.monotonicMs() + DYING_MS;
+  while (flock(descriptor, LOCK_EX | LOCK_NB) !== 0) {
+    const holder = pidsIn(path).at(-1);
+    if ((holder !== undefined && isAlive(holder)) || clock.monotonicMs() >= endMs) {
+      closeSync(descriptor);
+      throw alreadyRunning(holder);
+    }
+    await clock.sleep(LOOK_EVERY_MS);
   }
+  const holders = pidsIn(path);
   // Those before stay named until forgotten: this process may be killed before it has cleaned up after them.
   write(descriptor, [...holders, process.pid]);
   return {
@@ -42,6 +53,19 @@ export function lockHome(path: string): HomeLock {
       closeSync(descriptor);
     },
   };
+}
+
+function pidsIn(path: string): number[] {
+  return readFileSync(path, "utf8").split("\n").filter(isProcessId).map(Number);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
 }
 
 function write(descriptor: number, pids: readonly number[]): void {
@@ -67,8 +91,8 @@ function alreadyRunning(holder: number | undefined): OperonError {
   });
 }
 
-function flock(descriptor: number, operation: number): number {
+function openFlock(): (descriptor: number, operation: number) => number {
   const name = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6";
   const { symbols } = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } });
-  return symbols.flock(descriptor, operation);
+  return symbols.flock;
 }
