@@ -2,16 +2,24 @@
 // It must never leave the terminal raw, however the process ends.
 // Next: terminal.ts sends them to a node; stdio.ts hands them out.
 
+import type { Pointer } from "bun:ffi";
+
 /** The keys of a terminal. Whoever takes them gives them back. */
 export type Keys = AsyncIterable<Uint8Array> & Disposable;
+
+/** More than `struct termios` has anywhere (bytes). */
+const TERMIOS_BYTES = 256;
+const TCSANOW = 0;
 
 /** Takes the keys of standard input, which must be a terminal, until it is disposed of. */
 export function takeKeys(): Keys {
   const input = process.stdin;
+  input.setRawMode(true);
+  const restoreOutput = passOutputThrough();
   const restore = () => {
+    restoreOutput();
     input.setRawMode(false);
   };
-  input.setRawMode(true);
   process.once("exit", restore);
   return {
     async *[Symbol.asyncIterator]() {
@@ -25,4 +33,33 @@ export function takeKeys(): Keys {
       restore();
     },
   };
+}
+
+/**
+ * The runtime's raw mode still turns each line feed into two characters, but the terminal at the other end has done so
+ * already. Returns what takes it back.
+ */
+function passOutputThrough(): () => void {
+  // Loading it costs what only this needs.
+  const { dlopen, FFIType, ptr } = require("bun:ffi") as typeof import("bun:ffi");
+  const name = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6";
+  const { i32, ptr: pointer, void: nothing } = FFIType;
+  try {
+    const { symbols } = dlopen(name, {
+      tcgetattr: { args: [i32, pointer], returns: i32 },
+      tcsetattr: { args: [i32, i32, pointer], returns: i32 },
+      cfmakeraw: { args: [pointer], returns: nothing },
+    });
+    const before = new Uint8Array(TERMIOS_BYTES);
+    const raw = new Uint8Array(TERMIOS_BYTES);
+    const at = (bytes: Uint8Array): Pointer => ptr(bytes);
+    if (symbols.tcgetattr(0, at(before)) !== 0) return () => {};
+    raw.set(before);
+    symbols.cfmakeraw(at(raw));
+    symbols.tcsetattr(0, TCSANOW, at(raw));
+    return () => void symbols.tcsetattr(0, TCSANOW, at(before));
+  } catch {
+    // A system with another C library: lines come with one carriage return too many, nothing else.
+    return () => {};
+  }
 }

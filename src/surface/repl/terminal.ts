@@ -3,6 +3,7 @@
 // Next: shell_session.ts reads lines with it.
 
 import { createInterface, type Interface } from "node:readline";
+import { type Keys, takeKeys } from "../cli/terminal_keys.ts";
 import type { LocalTerminal } from "./line_context.ts";
 
 /** Lines typed or pasted ahead. */
@@ -76,22 +77,9 @@ export class Terminal implements LocalTerminal, Disposable {
     return await child.exited;
   }
 
-  takeKeys(): AsyncIterable<Uint8Array> & Disposable {
+  takeKeys(): Keys {
     this.#close();
-    process.stdin.setRawMode(true);
-    const input = process.stdin;
-    const leave = () => {
-      input.pause();
-      input.setRawMode(false);
-    };
-    return {
-      async *[Symbol.asyncIterator]() {
-        for await (const chunk of input.iterator({ destroyOnReturn: false })) {
-          yield new Uint8Array(chunk as Buffer);
-        }
-      },
-      [Symbol.dispose]: leave,
-    };
+    return takeKeys();
   }
 
   [Symbol.dispose](): void {
