@@ -7,7 +7,11 @@ import { OperonError } from "./error.ts";
 /** What a helper process does, from start to exit code. Its parent speaks to it over file descriptors and signals. */
 export type HelperProcess = () => Promise<number>;
 
-const helperProcesses: Readonly<Record<string, () => Promise<HelperProcess>>> = {};
+const helperProcesses: Readonly<Record<string, () => Promise<HelperProcess>>> = {
+  "terminal-host": async () =>
+    (await import("./capabilities/exec/session/host.ts")).runTerminalHost,
+  "exec-job": async () => (await import("./capabilities/exec/detached/supervisor.ts")).superviseJob,
+};
 
 /** Runs one by name. @throws OperonError `main.helper_unknown` */
 export async function runHelperProcess(name: string): Promise<number> {

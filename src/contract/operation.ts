@@ -80,7 +80,7 @@ export interface CliShape {
   readonly node: "argument" | "optional" | "path" | "local";
   readonly args?: readonly CliArgument[];
   /** Words after `--`: one word goes to `shell`, several to `argv` (all to `argv` with the flag `--argv`). */
-  readonly rest?: { readonly argv: string; readonly shell: string };
+  readonly rest?: { readonly argv: string; readonly shell: string; readonly optional?: true };
   /** Flags whose field has another name or a help text of its own: field → flag. */
   readonly flags?: Readonly<
     Record<
@@ -114,8 +114,16 @@ export interface CliShape {
   readonly publish?: PublishShape;
   /** Output field whose value becomes the process's exit code. */
   readonly exit_code?: string;
+  /** There is a terminal at the other end: the caller's own is lent to it. */
+  readonly terminal?: TerminalShape;
   /** What it is to the shell, where paths are relative to the current folder. */
   readonly shell?: ShellShape;
+  /** With this flag a command of another operation of the capability is this one; their inputs are the same. */
+  readonly variant_of?: {
+    readonly operation: string;
+    readonly flag: string;
+    readonly summary: string;
+  };
   /** No command: a call that other nodes make, not people (`node.redeem`). */
   readonly hidden?: true;
   /** Other spellings of the command: `["ls"]`. */
@@ -163,6 +171,21 @@ export interface PublishShape {
   readonly accepts: string;
 }
 
+/**
+ * A call with a terminal at the other end. The caller sends keys; the node sends what the terminal shows, and on the
+ * channel `control` lines of JSON `{session, from, dropped}`: which session it is and where its output stands (bytes).
+ */
+export interface TerminalShape {
+  /** Input fields for the size in cells, and for the terminal's name. */
+  readonly rows: string;
+  readonly cols: string;
+  readonly term?: string;
+  /** Id of the operation that is told new sizes: `{id, rows, cols}`. */
+  readonly resize: string;
+  /** Id of the operation that takes the session up again. */
+  readonly again: string;
+}
+
 /** What an operation is to the shell (`operon shell`), which knows no operation by name. */
 export interface ShellShape {
   /** Words that call it there, without its group: `["ls"]`. */
@@ -192,6 +215,8 @@ export type View =
   | { readonly kind: "bytes" }
   /** The output is a trace document: a waterfall of its spans. */
   | { readonly kind: "trace" }
+  /** Values that are pieces of output: `text` or `base64`, to the standard stream their field `channel` names. */
+  | { readonly kind: "output"; readonly channel: string; readonly dropped: string }
   /** Nothing on success. */
   | { readonly kind: "none" };
 

@@ -3,20 +3,22 @@
 // Next: schema.ts for what it can do, run.ts for how.
 
 import { capability } from "../../contract/capability.ts";
-import { commandFacts } from "./facts.ts";
+import { commandFacts, jobFacts } from "./facts.ts";
 import { handlers } from "./handler.ts";
 import { killLeftBehind } from "./left_behind.ts";
 import { caveats } from "./policy.ts";
 import { operations, settings } from "./schema.ts";
+import { sessionFacts } from "./session/open_session.ts";
 
 /** The capability `exec`. */
 export const execCapability = capability({
   id: "exec",
-  summary: "Commands: run them with live output, input and exit code",
+  summary:
+    "Commands: run them with live output, input and exit code, or as jobs that outlive their caller",
   operations,
-  needs: ["mounts", "settings"],
+  needs: ["mounts", "settings", "state"],
   handlers,
-  facts: { run: commandFacts },
+  facts: { run: commandFacts, start: jobFacts, session: sessionFacts },
   caveats,
   settings,
   afterCrash: killLeftBehind,

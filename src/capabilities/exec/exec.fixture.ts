@@ -13,16 +13,20 @@ import { type CommandFacts, commandFacts } from "./facts.ts";
 import { handlers } from "./handler.ts";
 import { operations, settings as settingsSchema } from "./schema.ts";
 
-type RunCall = Call<(typeof operations)["run"], "mounts" | "settings">;
+type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state">;
 
 /** A node with one mount at `/`, a fresh temporary folder. */
 export class Bench implements Disposable {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), "operon-exec-")));
-  readonly services: Pick<Services, "mounts" | "settings">;
+  readonly services: Pick<Services, "mounts" | "settings" | "state">;
 
   constructor(settings: z.input<typeof settingsSchema> = { roots: ["/"] }) {
     const parsed = settingsSchema.parse(settings);
-    this.services = { mounts: fakeMounts(this.folder), settings: { of: () => parsed } };
+    this.services = {
+      mounts: fakeMounts(this.folder),
+      settings: { of: () => parsed },
+      state: { folder: () => join(this.folder, "..", "unused") },
+    };
   }
 
   facts(input: z.input<(typeof operations)["run"]["input"]>): CommandFacts {

@@ -91,6 +91,16 @@ export function commandFacts(
   };
 }
 
+/** The facts of a job: nobody waits for it, so that it may take as long as policy lets it unless it is told otherwise. */
+export function jobFacts(
+  request: RunRequest,
+  services: Pick<Services, "mounts" | "settings">,
+): CommandFacts & Readonly<Record<string, unknown>> {
+  const settings = services.settings.of("exec") as ExecSettings | undefined;
+  const timeout_secs = request.timeout_secs ?? settings?.max_timeout_secs;
+  return commandFacts({ ...request, timeout_secs }, services);
+}
+
 interface FolderFacts {
   readonly cwd?: string;
   readonly hostPath?: string;

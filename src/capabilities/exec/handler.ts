@@ -5,15 +5,19 @@
 
 import { systemClock } from "../../clock.ts";
 import type { Call, Handlers } from "../../contract/capability.ts";
+import { jobHandlers } from "./detached/handler.ts";
 import { buildEnvironment } from "./environment.ts";
 import type { CommandFacts } from "./facts.ts";
 import { run } from "./run.ts";
 import type { ExecSettings, operations } from "./schema.ts";
+import { attachedHandlers } from "./session/handler.ts";
+import { openSession } from "./session/open_session.ts";
+import { openFolder, startError } from "./start.ts";
 
-type RunCall = Call<(typeof operations)["run"], "mounts" | "settings">;
+type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state">;
 
 /** One handler per operation. */
-export const handlers: Handlers<typeof operations, "mounts" | "settings"> = {
+export const handlers: Handlers<typeof operations, "mounts" | "settings" | "state"> = {
   async *run({ env }, call) {
     // The facts of this capability's own resolver, passed through by the node.
     const facts = call.facts as unknown as CommandFacts;
@@ -44,6 +48,10 @@ export const handlers: Handlers<typeof operations, "mounts" | "settings"> = {
       throw startError(thrown, { executable, call });
     }
   },
+
+  ...jobHandlers,
+  ...attachedHandlers,
+  session: openSession,
 };
 
 let running = 0;
@@ -52,37 +60,4 @@ function takeSlot({ running_max }: ExecSettings, call: RunCall): Disposable {
   if (running >= running_max) throw call.fail("busy", { running_max });
   running++;
   return { [Symbol.dispose]: () => void running-- };
-}
-
-function openFolder({ cwd }: CommandFacts, call: RunCall) {
-  try {
-    return call.services.mounts.folder(cwd ?? "");
-  } catch (thrown) {
-    throw call.fail("cwd_unusable", { cwd }, thrown);
-  }
-}
-
-/**
- * A declared error for what the system says when a command cannot be started; anything else as it
- * is.
- */
-function startError(
-  thrown: unknown,
-  { executable, call }: { executable: string; call: RunCall },
-): unknown {
-  if (!(thrown instanceof Error) || !("syscall" in thrown) || !("code" in thrown)) return thrown;
-  const data = { command: executable, reason: thrown.code };
-  switch (thrown.code) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return call.fail("not_found", { ...data, exit_code: 127 }, thrown);
-    case "EACCES":
-    case "ENOEXEC":
-    case "EPERM":
-      return call.fail("not_executable", { ...data, exit_code: 126 }, thrown);
-    case "E2BIG":
-      return call.fail("too_long", data, thrown);
-    default:
-      return call.fail("spawn_failed", data, thrown);
-  }
 }

@@ -33,6 +33,8 @@ export interface Command {
   readonly incoming: AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Called once it runs. */
+  readonly started?: () => void;
 }
 
 /** How a command ended. */
@@ -64,6 +66,7 @@ export async function* run(
   using stderr = new Pipe();
   const startMs = command.clock.monotonicMs();
   using tree = new ProcessTree(() => spawn(command, { stdin, stdout, stderr }));
+  command.started?.();
   stdin.close(stdin.readEnd);
   stdout.close(stdout.writeEnd);
   stderr.close(stderr.writeEnd);

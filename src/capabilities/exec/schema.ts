@@ -1,33 +1,26 @@
-// What `exec` can do, as data: run a command on a node, with live output, input and exit code.
+// What `exec` can do, as data: run a command on a node, with live output, input and exit code; jobs that outlive their caller.
 // It must never do I/O; what a command may be is decided by policy.ts and the rules.
-// Next: facts.ts resolves a command before policy decides, run.ts runs it.
+// Next: facts.ts resolves a command before policy decides, run.ts runs it; detached/ has what outlives its caller.
 
 import { z } from "zod";
 import { bytes, operation } from "../../contract/operation.ts";
-import { PATH_BYTES_MAX } from "../../limits.ts";
+import { jobOperations } from "./detached/operations.ts";
+import {
+  EnvName,
+  HostPath,
+  RunInput,
+  runErrors,
+  Seconds,
+  TIMEOUT_SECS_MAX,
+  VirtualPath,
+  Word,
+} from "./run_schema.ts";
+import { sessionSettings } from "./session/operations.ts";
+import { sessionOperations } from "./session/session_operation.ts";
 
-const WORDS_MAX = 4096;
-/** The kernel's MAX_ARG_STRLEN, less its NUL: a longer word cannot be passed to a process. */
-const WORD_CHARS_MAX = 131_071;
-const TIMEOUT_SECS_MAX = 24 * 60 * 60;
 const TIMEOUT_SECS_DEFAULT = 30;
 const RUNNING_MAX_DEFAULT = 128;
-
-const noNul = (text: string) => !text.includes("\0");
-const Word = z.string().max(WORD_CHARS_MAX).refine(noNul, "must not contain NUL");
-const EnvName = z
-  .string()
-  .max(128)
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a name of letters, digits and underscores");
-const HostPath = z
-  .string()
-  .max(PATH_BYTES_MAX)
-  .regex(/^\/[^\0]*$/, "an absolute path of this machine");
-const VirtualPath = z
-  .string()
-  .max(PATH_BYTES_MAX)
-  .regex(/^\/[^\0]*$/, "a virtual path, starting with /");
-const Seconds = z.number().positive().max(TIMEOUT_SECS_MAX);
+const JOB_LOG_BYTES_DEFAULT = 16 * 1024 * 1024;
 
 /**
  * The section `policy.exec` of the configuration. Without it, or without roots, nothing may be run.
@@ -64,36 +57,30 @@ export const settings = z.strictObject({
     .enum(["keep", "kill"])
     .default("keep")
     .describe("What happens to processes a command leaves behind when it ends by itself"),
+  jobs: z
+    .strictObject({
+      max: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(1000)
+        .describe("Jobs kept; the oldest ended ones make room"),
+      log_bytes_max: z
+        .int()
+        .min(1024 * 1024)
+        .default(JOB_LOG_BYTES_DEFAULT)
+        .describe("Output kept of a job; the oldest goes first, and is counted"),
+      visible_to: z
+        .array(z.string().min(1).max(64))
+        .default([])
+        .describe("Roles that see and steer the jobs of others, as far as rules let them"),
+    })
+    .default({ max: 1000, log_bytes_max: JOB_LOG_BYTES_DEFAULT, visible_to: [] }),
+  session: sessionSettings,
 });
 
 /** The parsed settings. */
 export type ExecSettings = z.output<typeof settings>;
-
-const RunInput = z
-  .strictObject({
-    argv: z
-      .array(Word)
-      .min(1)
-      .max(WORDS_MAX)
-      .refine((argv) => argv[0] !== "", "the first word must not be empty")
-      .optional()
-      .describe("The command, word by word; no shell"),
-    command: Word.min(1).optional().describe("A command line for the shell"),
-    cwd: z
-      .string()
-      .max(PATH_BYTES_MAX)
-      .optional()
-      .describe("Virtual folder to run in; default: the first one policy allows"),
-    env: z
-      .record(EnvName, Word)
-      .optional()
-      .describe("Environment variables; only those policy allows"),
-    timeout_secs: Seconds.optional().describe("Kill the command after this long"),
-  })
-  .refine(
-    ({ argv, command }) => (argv === undefined) !== (command === undefined),
-    "Give either argv or command",
-  );
 
 const RunOutput = z.strictObject({
   /** As a shell has it: 128 + n after signal n, 124 after a timeout. */
@@ -121,63 +108,7 @@ export const operations = {
     sends: bytes(["stdout", "stderr"]),
     receives: bytes(),
     output: RunOutput,
-    errors: {
-      not_found: {
-        kind: "not_found",
-        message: "No such command on this node",
-        hint: "Give its full path, or add its folder to policy.exec.path",
-      },
-      not_executable: {
-        kind: "failed_precondition",
-        message: "This file cannot be executed",
-        hint: "Check its mode, and that a script starts with #!",
-      },
-      disabled: {
-        kind: "permission_denied",
-        message: "This node runs no commands",
-        hint: "Its policy needs exec.roots: the folders commands may run in",
-      },
-      cwd_denied: {
-        kind: "permission_denied",
-        message: "Commands may not run in this folder",
-        hint: "Choose a folder below one of policy.exec.roots",
-      },
-      cwd_unusable: {
-        kind: "failed_precondition",
-        message: "This folder cannot be a working directory",
-        hint: "Check it with `operon fs stat NODE:PATH`",
-      },
-      env_denied: {
-        kind: "permission_denied",
-        message: "This environment variable may not be set",
-        hint: "Policy lists those a caller may set in exec.env.allow; loader variables never are",
-      },
-      timeout_exceeded: {
-        kind: "permission_denied",
-        message: "Policy does not let a command run this long",
-        hint: "Ask for less with --timeout-secs, or raise policy.exec.max_timeout_secs",
-      },
-      too_long: {
-        kind: "invalid_argument",
-        message: "The command is longer than this system can pass on",
-        hint: "Send long data as standard input instead of arguments",
-      },
-      output_limit: {
-        kind: "resource_exhausted",
-        message: "The command wrote more than policy allows and was killed",
-        hint: "Write to a file on the node and fetch it with `operon fs read`",
-      },
-      busy: {
-        kind: "resource_exhausted",
-        message: "This node already runs as many commands as it may",
-        hint: "Try again later, or raise policy.exec.running_max",
-      },
-      spawn_failed: {
-        kind: "unavailable",
-        message: "The node could not start the command",
-        hint: "Its machine may be out of processes, memory or descriptors",
-      },
-    },
+    errors: runErrors,
     resource: () => "exec:default",
     cli: {
       node: "argument",
@@ -213,4 +144,6 @@ export const operations = {
       },
     ],
   }),
+  ...jobOperations,
+  ...sessionOperations,
 };

@@ -41,13 +41,25 @@ export function readCommandLine(root: CommandNode, argv: readonly string[]): Com
   }
   assertNotRepeated(own, flags);
   return {
-    node: found.node,
+    node: withVariant(found.node, flags),
     isHelp: found.isHelp,
     words,
     flags,
     rest: found.rest,
     globals: globalFlags(globals),
   };
+}
+
+/** The command as another operation, where a flag says so; the flag has then done its work. */
+function withVariant(node: CommandNode, flags: Map<string, string[]>): CommandNode {
+  const { command } = node;
+  if (command?.kind !== "operation") return node;
+  for (const { flag, operation } of command.variants ?? []) {
+    const isOn = flags.get(flag)?.[0] === "true";
+    flags.delete(flag);
+    if (isOn) return { ...node, command: { kind: "operation", operation } };
+  }
+  return node;
 }
 
 /** A group's commands as cac has them. */

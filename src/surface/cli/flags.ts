@@ -21,6 +21,7 @@ export interface CommandFlag extends Flag {
           | "listen"
           | "expose"
           | "to"
+          | "variant"
           | "verb";
       };
 }
@@ -160,7 +161,7 @@ function itemOf(schema: JsonSchema, kind: FlagKind): JsonSchema {
 
 /** Flags for what a call has beside its input: its node, its streams, how words after `--` are read. */
 function besideFlags(
-  { operation, forward }: Extract<Command, { kind: "operation" }>,
+  { operation, forward, variants = [] }: Extract<Command, { kind: "operation" }>,
   taken: ReadonlySet<string>,
 ): readonly CommandFlag[] {
   const { cli } = operation;
@@ -170,6 +171,8 @@ function besideFlags(
   };
   if (forward) return LISTEN_FLAGS;
   if (cli.publish) add(TO_FLAG);
+  for (const { flag, summary } of variants)
+    add({ name: flag, kind: "boolean", summary, target: { kind: "variant" } });
   if (cli.receives?.text_flag) {
     add({
       name: cli.receives.text_flag,

@@ -13,8 +13,17 @@ export type Command =
       readonly operation: OperationDescription;
       /** The command makes a call for every local connection, instead of one. */
       readonly forward?: ForwardShape;
+      /** Other operations this command is with one of these flags. */
+      readonly variants?: readonly CommandVariant[];
     }
   | { readonly kind: "verb"; readonly verb: HandWrittenVerb };
+
+/** A flag that makes a command another operation with the same input. */
+export interface CommandVariant {
+  readonly flag: string;
+  readonly summary: string;
+  readonly operation: OperationDescription;
+}
 
 /** A word of a command line, and what may follow it. It may be a command and have children at once. */
 export interface CommandNode {
@@ -59,6 +68,7 @@ export function grammar(
       forwarding.summary = forward.summary;
       forwarding.command = { kind: "operation", operation, forward };
     }
+    for (const operation of capability.operations) addVariant(group, operation);
   }
   for (const verb of verbs) {
     const node = reach(root, verb.path);
@@ -68,6 +78,16 @@ export function grammar(
     node.command = { kind: "verb", verb };
   }
   return root;
+}
+
+function addVariant(group: Draft, operation: OperationDescription): void {
+  const { variant_of } = operation.cli;
+  if (!variant_of) return;
+  const node = reach(group, [kebab(variant_of.operation)]);
+  if (node.command?.kind !== "operation") return;
+  const { flag, summary } = variant_of;
+  const variants = [...(node.command.variants ?? []), { flag, summary, operation }];
+  node.command = { ...node.command, variants };
 }
 
 /** The child a word names, by name or alias; `list_all` is `list-all`. */

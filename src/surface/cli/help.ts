@@ -48,7 +48,8 @@ export function usageLine(command: Command): string {
         ];
   const required = flagsOf(command).filter((flag) => flag.required && !flag.hidden);
   const hasOthers = flagsOf(command).some((flag) => !flag.required && !flag.hidden);
-  const rest = command.kind === "operation" && command.operation.cli.rest ? ["-- COMMAND"] : [];
+  const shape = command.kind === "operation" ? command.operation.cli.rest : undefined;
+  const rest = shape ? [shape.optional ? "[-- COMMAND]" : "-- COMMAND"] : [];
   return [
     "operon",
     ...words,

@@ -225,6 +225,7 @@ function takeRest(
   const shape = command.operation.cli.rest!;
   const [first, ...others] = rest ?? [];
   if (first === undefined) {
+    if (shape.optional) return;
     throw usageError("argument_missing", "The words after -- are missing", usage(command));
   }
   if (others.length === 0 && !draft.isArgv) draft.input[shape.shell] = first;

@@ -20,6 +20,7 @@ export function renderOutput(
   switch (view.kind) {
     case "none":
     case "bytes":
+    case "output":
       return "";
     case "line":
       return `${fillTemplate(view.template, output)}\n`;

@@ -18,6 +18,7 @@ import { runRelay } from "./relay.ts";
 import type { Saving } from "./save.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
+import { runTerminal } from "./terminal.ts";
 
 /** How long a cancelled call may take to end (ms) before it is left to itself. */
 const CANCEL_GRACE_MS = 2_000;
@@ -67,6 +68,10 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
   if (plan.to !== undefined) {
     const output = await runRelay(connection, { operation, plan, to: plan.to, running });
     return exitCodeOf(output, operation);
+  }
+  if (operation.cli.terminal && !globals.json && saving === undefined) {
+    const output = await runTerminal(connection, { operation, plan, source }, running);
+    return output === undefined ? 0 : exitCodeOf(output, operation);
   }
   const isTyped = source?.isTyped === true;
   const totalBytes = source?.sizeBytes;

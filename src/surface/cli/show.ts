@@ -4,6 +4,7 @@
 
 import type { Chunk, OngoingCall } from "../../contract/caller.ts";
 import type { OperationDescription, StreamDescription } from "../../contract/description.ts";
+import type { View } from "../../contract/operation.ts";
 import { binaryGuard } from "./binary_guard.ts";
 import type { Running } from "./context.ts";
 import { JsonBytes } from "./json_bytes.ts";
@@ -21,6 +22,8 @@ export async function showCall(
   const { sends } = operation;
   if (saving) return saveStream(call, saving, running);
   if (sends?.kind === "bytes") return showBytes(call, sends, running);
+  const { view } = operation.cli;
+  if (view?.kind === "output" && !running.globals.json) return showPieces(call, view, running);
   if (sends?.kind === "values") return showValues(call, operation, running);
   const output = await call.output;
   await showOutput(output, operation, running);
@@ -67,6 +70,29 @@ async function showValues(
     await writer.end();
   }
   return call.output;
+}
+
+/** Pieces of output as the bytes they were, each to its own stream; what is missing is said after them. */
+async function showPieces(
+  call: OngoingCall,
+  view: Extract<View, { kind: "output" }>,
+  { context, globals }: Running,
+): Promise<unknown> {
+  const { stdout, stderr } = context.stdio;
+  for await (const chunk of call.chunks) {
+    if (chunk.kind !== "value") continue;
+    const piece = chunk.value as Readonly<Record<string, string | undefined>>;
+    const bytes =
+      piece.base64 === undefined
+        ? new TextEncoder().encode(piece.text ?? "")
+        : Buffer.from(piece.base64, "base64");
+    await (piece[view.channel] === "stderr" ? stderr : stdout).write(bytes);
+  }
+  const output = await call.output;
+  const dropped = (output as Readonly<Record<string, unknown>>)[view.dropped];
+  if (typeof dropped === "number" && dropped > 0 && !globals.quiet)
+    await stderr.write(`${dropped} bytes before these are no longer kept\n`);
+  return output;
 }
 
 /** Bytes as they are, each channel to its own stream; with JSON a line a chunk, then `{"output": …}`. */

@@ -36,6 +36,7 @@ export async function* relaySession(
 ): AsyncGenerator<SessionChunk, SessionEnd | undefined, undefined> {
   const { id, folder, signal, from } = options;
   let position = from;
+  let isTold = false;
   using host = await HostConnection.open(folder);
   if (host) {
     host.attach({ from: from ?? -1, read_only: options.isReadOnly, holds: options.holds });
@@ -48,25 +49,26 @@ export async function* relaySession(
         yield { channel: "output", bytes: event.bytes };
       } else {
         position = event.at.from;
+        isTold = true;
         yield control({ session: id, ...event.at });
       }
     }
     signal.throwIfAborted();
   }
-  return yield* relayRest(options, { position, isFirst: host === undefined });
+  return yield* relayRest(options, { position, isTold });
 }
 
 /** From the disk: the session has ended, and took its last output there. */
 async function* relayRest(
   { id, folder }: LookOptions,
-  { position, isFirst }: { readonly position: number | undefined; readonly isFirst: boolean },
+  { position, isTold }: { readonly position: number | undefined; readonly isTold: boolean },
 ): AsyncGenerator<SessionChunk, SessionEnd | undefined, undefined> {
   const end = endOf(folder);
   if (!end) return undefined;
   const { output_from, ...ending } = end;
   const wanted = Math.min(position ?? output_from, end.output_bytes);
   const start = Math.max(wanted, output_from);
-  if (isFirst || start > wanted) {
+  if (!isTold || start > wanted) {
     yield control({ session: id, from: start, dropped: start - wanted });
   }
   const kept = readFileSync(join(folder, FILES.output)).subarray(start - output_from);

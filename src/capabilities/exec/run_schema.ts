@@ -1,0 +1,119 @@
+// What it takes to run a command, and what can be wrong with it: shared by all ways to run one.
+// It must never do I/O.
+// Next: schema.ts and detached/operations.ts have the operations.
+
+import { z } from "zod";
+import { PATH_BYTES_MAX } from "../../limits.ts";
+
+const WORDS_MAX = 4096;
+/** The kernel's MAX_ARG_STRLEN, less its NUL: a longer word cannot be passed to a process. */
+const WORD_CHARS_MAX = 131_071;
+/** Longest time anybody may ask for (s). */
+export const TIMEOUT_SECS_MAX = 24 * 60 * 60;
+
+const noNul = (text: string) => !text.includes("\0");
+/** One word of a command. */
+export const Word = z.string().max(WORD_CHARS_MAX).refine(noNul, "must not contain NUL");
+/** Name of an environment variable. */
+export const EnvName = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a name of letters, digits and underscores");
+/** A path of the node's machine. */
+export const HostPath = z
+  .string()
+  .max(PATH_BYTES_MAX)
+  .regex(/^\/[^\0]*$/, "an absolute path of this machine");
+/** A path below the mounts. */
+export const VirtualPath = z
+  .string()
+  .max(PATH_BYTES_MAX)
+  .regex(/^\/[^\0]*$/, "a virtual path, starting with /");
+/** A time a command may take. */
+export const Seconds = z.number().positive().max(TIMEOUT_SECS_MAX);
+
+/** A command, and where and how to run it. */
+export const RunInput = z
+  .strictObject({
+    argv: z
+      .array(Word)
+      .min(1)
+      .max(WORDS_MAX)
+      .refine((argv) => argv[0] !== "", "the first word must not be empty")
+      .optional()
+      .describe("The command, word by word; no shell"),
+    command: Word.min(1).optional().describe("A command line for the shell"),
+    cwd: z
+      .string()
+      .max(PATH_BYTES_MAX)
+      .optional()
+      .describe("Virtual folder to run in; default: the first one policy allows"),
+    env: z
+      .record(EnvName, Word)
+      .optional()
+      .describe("Environment variables; only those policy allows"),
+    timeout_secs: Seconds.optional().describe("Kill the command after this long"),
+  })
+  .refine(
+    ({ argv, command }) => (argv === undefined) !== (command === undefined),
+    "Give either argv or command",
+  );
+
+/** What can be wrong with a command. */
+export const runErrors = {
+  not_found: {
+    kind: "not_found",
+    message: "No such command on this node",
+    hint: "Give its full path, or add its folder to policy.exec.path",
+  },
+  not_executable: {
+    kind: "failed_precondition",
+    message: "This file cannot be executed",
+    hint: "Check its mode, and that a script starts with #!",
+  },
+  disabled: {
+    kind: "permission_denied",
+    message: "This node runs no commands",
+    hint: "Its policy needs exec.roots: the folders commands may run in",
+  },
+  cwd_denied: {
+    kind: "permission_denied",
+    message: "Commands may not run in this folder",
+    hint: "Choose a folder below one of policy.exec.roots",
+  },
+  cwd_unusable: {
+    kind: "failed_precondition",
+    message: "This folder cannot be a working directory",
+    hint: "Check it with `operon fs stat NODE:PATH`",
+  },
+  env_denied: {
+    kind: "permission_denied",
+    message: "This environment variable may not be set",
+    hint: "Policy lists those a caller may set in exec.env.allow; loader variables never are",
+  },
+  timeout_exceeded: {
+    kind: "permission_denied",
+    message: "Policy does not let a command run this long",
+    hint: "Ask for less with --timeout-secs, or raise policy.exec.max_timeout_secs",
+  },
+  too_long: {
+    kind: "invalid_argument",
+    message: "The command is longer than this system can pass on",
+    hint: "Send long data as standard input instead of arguments",
+  },
+  output_limit: {
+    kind: "resource_exhausted",
+    message: "The command wrote more than policy allows and was killed",
+    hint: "Write to a file on the node and fetch it with `operon fs read`",
+  },
+  busy: {
+    kind: "resource_exhausted",
+    message: "This node already runs as many commands as it may",
+    hint: "Try again later, or raise policy.exec.running_max",
+  },
+  spawn_failed: {
+    kind: "unavailable",
+    message: "The node could not start the command",
+    hint: "Its machine may be out of processes, memory or descriptors",
+  },
+} as const;

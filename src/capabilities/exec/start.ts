@@ -1,0 +1,52 @@
+// What every way to start a command shares: its folder, and the system's errors put into words.
+// It must never resolve anything again: what is executed is what was decided.
+// Next: handler.ts and detached/handler.ts use it.
+
+import type { MountFolder, Services } from "../../contract/services.ts";
+import type { OperonError } from "../../error.ts";
+import type { CommandFacts } from "./facts.ts";
+import type { runErrors } from "./run_schema.ts";
+
+/** As much of a call as it takes. */
+export interface StartingCall {
+  readonly services: Pick<Services, "mounts">;
+  fail(
+    name: keyof typeof runErrors,
+    data?: Readonly<Record<string, unknown>>,
+    cause?: unknown,
+  ): OperonError;
+}
+
+/** The folder a command runs in, pinned. @throws OperonError `exec.cwd_unusable` */
+export function openFolder({ cwd }: CommandFacts, call: StartingCall): MountFolder {
+  try {
+    return call.services.mounts.folder(cwd ?? "");
+  } catch (thrown) {
+    throw call.fail("cwd_unusable", { cwd }, thrown);
+  }
+}
+
+/**
+ * A declared error for what the system says when a command cannot be started; anything else as it
+ * is.
+ */
+export function startError(
+  thrown: unknown,
+  { executable, call }: { executable: string; call: StartingCall },
+): unknown {
+  if (!(thrown instanceof Error) || !("syscall" in thrown) || !("code" in thrown)) return thrown;
+  const data = { command: executable, reason: thrown.code };
+  switch (thrown.code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return call.fail("not_found", { ...data, exit_code: 127 }, thrown);
+    case "EACCES":
+    case "ENOEXEC":
+    case "EPERM":
+      return call.fail("not_executable", { ...data, exit_code: 126 }, thrown);
+    case "E2BIG":
+      return call.fail("too_long", data, thrown);
+    default:
+      return call.fail("spawn_failed", data, thrown);
+  }
+}
