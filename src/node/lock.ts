@@ -10,7 +10,7 @@ import { OperonError } from "../error.ts";
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 /** How long the lock of a dead daemon may still be held by what it was starting (ms), and how often to look. */
-const DYING_MS = 2_000;
+const DYING_MS = 5_000;
 const LOOK_EVERY_MS = 10;
 
 /** The lock, held; dispose it to give it back. */
