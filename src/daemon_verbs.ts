@@ -7,6 +7,9 @@ import { homeAt, resolveHome } from "./identity/home.ts";
 import { escapeLines } from "./surface/cli/escape.ts";
 import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
 
+/** A daemon that has served for so long has dialled its peers too, and needs no more of what starting takes (ms). */
+const STARTED_MS = 2_000;
+
 export const daemonVerbs: readonly HandWrittenVerb[] = [
   {
     path: ["daemon", "start"],
@@ -21,14 +24,15 @@ export const daemonVerbs: readonly HandWrittenVerb[] = [
 ];
 
 async function startDaemon(_input: VerbInput, context: VerbContext): Promise<number> {
-  const [{ runDaemon }, { ServiceNotify }, { Registry }, { builtin }, { loadKey }] =
-    await Promise.all([
-      import("./node/daemon.ts"),
-      import("./node/service_notify.ts"),
-      import("./contract/registry.ts"),
-      import("./builtin.ts"),
-      import("./identity/keystore.ts"),
-    ]);
+  const [{ runDaemon }, { ServiceNotify }, { giveBackStartPages }, ...others] = await Promise.all([
+    import("./node/daemon.ts"),
+    import("./node/service_notify.ts"),
+    import("./node/start_pages.ts"),
+    import("./contract/registry.ts"),
+    import("./builtin.ts"),
+    import("./identity/keystore.ts"),
+  ]);
+  const [{ Registry }, { builtin }, { loadKey }] = others;
   const { globals } = context;
   const home = globals.home === undefined ? resolveHome(context.env) : homeAt(globals.home);
   const { stdout, stderr } = context.stdio;
@@ -56,6 +60,7 @@ async function startDaemon(_input: VerbInput, context: VerbContext): Promise<num
         if (globals.json || !globals.quiet) void stdout.write(`${text}\n`).catch(() => {});
         status = `Node ${facts.node_id} serves`;
         manager.ready(status);
+        systemClock.after(STARTED_MS, giveBackStartPages);
       },
       stopping: () => manager.stopping(),
       reloads: (reload) => {
