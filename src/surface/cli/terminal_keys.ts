@@ -10,6 +10,8 @@ export type Keys = AsyncIterable<Uint8Array> & Disposable;
 /** More than `struct termios` has anywhere (bytes). */
 const TERMIOS_BYTES = 256;
 const TCSANOW = 0;
+/** Reads of keys that wait to be sent; a paste is many. */
+const WAITING_MAX = 64;
 
 /** Takes the keys of standard input, which must be a terminal, until it is disposed of. */
 export function takeKeys(): Keys {
@@ -21,13 +23,41 @@ export function takeKeys(): Keys {
     input.setRawMode(false);
   };
   process.once("exit", restore);
+  // No iterator of the stream: one that still waits when it is left would take the next one's first key.
+  const pressed: Uint8Array[] = [];
+  let isOver = false;
+  let wake: () => void = () => {};
+  const add = (chunk: Buffer) => {
+    pressed.push(new Uint8Array(chunk));
+    if (pressed.length >= WAITING_MAX) input.pause();
+    wake();
+  };
+  const end = () => {
+    isOver = true;
+    wake();
+  };
+  input.on("data", add);
+  input.once("end", end);
+  input.resume();
   return {
     async *[Symbol.asyncIterator]() {
-      for await (const chunk of input.iterator({ destroyOnReturn: false })) {
-        yield new Uint8Array(chunk as Buffer);
+      for (;;) {
+        const chunk = pressed.shift();
+        if (chunk) {
+          if (pressed.length === 0 && !isOver) input.resume();
+          yield chunk;
+        } else if (isOver) return;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
       }
     },
     [Symbol.dispose]() {
+      pressed.length = 0;
+      end();
+      input.off("data", add);
+      input.off("end", end);
       process.off("exit", restore);
       input.pause();
       restore();
