@@ -37,12 +37,16 @@ export function runProgram(argv: readonly string[], signals: Signals): Promise<n
         notice: (text) => stdio.stderr.write(`operon: ${text}\n`),
       };
       if (!lasts) return openCaller(options);
-      const { ReconnectingCaller } = await import("./sdk/reconnecting_caller.ts");
-      return ReconnectingCaller.open({
+      const [{ ReconnectingCaller }, { openShortcut }] = await Promise.all([
+        import("./sdk/reconnecting_caller.ts"),
+        import("./sdk/shortcut_caller.ts"),
+      ]);
+      const daemon = await ReconnectingCaller.open({
         clock: systemClock,
         connect: () => connectToDaemon(options),
         withoutDaemon: async () => openOwnNode(options),
       });
+      return openShortcut(daemon, options);
     },
     verbs: handWrittenVerbs,
     stdio,

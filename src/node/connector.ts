@@ -111,6 +111,8 @@ export class Connector {
         closed: () => this.#gone(peer.id, session),
       },
     });
+    // Else the peer would take this session, its newest, for a way to the node that has the same key.
+    if (!this.#options.serve) session.goaway("This end only calls");
     const sessions = this.#sessions.get(peer.id) ?? new Set();
     sessions.add(session);
     this.#sessions.set(peer.id, sessions);

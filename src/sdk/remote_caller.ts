@@ -51,6 +51,17 @@ export class RemoteCaller implements Caller {
     return this.#addresses.isOwn(name);
   }
 
+  /** Whether a node can be called from here: its key is known, and it is connected now. */
+  async reach(name: string): Promise<boolean> {
+    try {
+      if (this.isOwn(name) || !this.#addresses.find(name).key) return false;
+      await this.#connector.session(name);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   call(node: string, operation: string, input: unknown, options: CallOptions = {}): OngoingCall {
     if (this.#addresses.isOwn(node)) return failedCall(noOwnNode());
     return this.#connector.call(node, operation, input, options);
