@@ -10,6 +10,7 @@ import { escapeText } from "./escape.ts";
 import type { CallPlan } from "./input.ts";
 import type { Source } from "./source.ts";
 import { untilLeaving } from "./terminal_escape.ts";
+import type { Keys } from "./terminal_keys.ts";
 
 /** What is called. */
 export interface TerminalParts {
@@ -17,6 +18,8 @@ export interface TerminalParts {
   readonly plan: Pick<CallPlan, "node" | "input">;
   /** What is sent where there are no keys. */
   readonly source: Source | undefined;
+  /** Whose keys are lent; default: standard input, where it is a terminal. */
+  readonly keysFrom?: { takeKeys(): Keys };
 }
 
 /** Where the node says the output stands. */
@@ -34,14 +37,14 @@ const TERM_NAME = /^[A-Za-z0-9._+-]{1,64}$/;
 /** Resolves to the output, `undefined` when the user left. @throws OperonError of the call */
 export async function runTerminal(
   caller: Caller,
-  { operation, plan, source }: TerminalParts,
+  { operation, plan, source, keysFrom }: TerminalParts,
   running: Running,
 ): Promise<unknown> {
   const { context, globals } = running;
   const { stdin, stdout } = context.stdio;
-  const isInteractive = stdin.isTty && stdout.isTty && stdin.takeKeys !== undefined;
+  const isInteractive = stdin.isTty && stdout.isTty;
   const leaving = new AbortController();
-  using keys = isInteractive ? stdin.takeKeys?.() : undefined;
+  using keys = keysFrom?.takeKeys() ?? (isInteractive ? stdin.takeKeys?.() : undefined);
   const outgoing = keys ? untilLeaving(keys, () => leaving.abort()) : source?.items;
   const call = caller.call(plan.node, operation.id, terminalInput(operation, plan, running), {
     // Leaving is no failure of the call; it is cancelled like one, and the session stays.

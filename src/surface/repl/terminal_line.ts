@@ -16,10 +16,19 @@ export async function runInTerminal(text: string, context: LineContext): Promise
   if (text === "") throw usageError("argument_missing", "tty needs a command", "Write tty COMMAND");
   const operation = partOf(shell.table, "terminal");
   const { rest, exit_code } = operation.cli;
-  const input = { [rest?.shell ?? "command"]: text, cwd: scope.place.path };
+  const input = {
+    [rest?.shell ?? "command"]: text,
+    cwd: scope.place.path,
+    rows: terminal.rows,
+    cols: terminal.columns,
+  };
   await using caller = await running.context.connect(running.globals);
   const plan = { node: scope.place.node, input };
-  const output = await runTerminal(caller, { operation, plan, source: undefined }, running);
+  const output = await runTerminal(
+    caller,
+    { operation, plan, source: undefined, keysFrom: terminal },
+    running,
+  );
   // Left with ~.; it goes on without this terminal.
   if (output === undefined) return 0;
   const code = (output as Readonly<Record<string, unknown>>)[exit_code ?? ""] ?? 0;
