@@ -9,7 +9,7 @@ const RECEIVER = `import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1].replace("@", chr(0), 1) if sys.argv[1].startswith("@") else sys.argv[1])
 print("bound", flush=True)
-s.settimeout(5)
+s.settimeout(30)
 print(s.recv(4096).decode().replace(chr(10), "|"), flush=True)`;
 
 let folder: string | undefined;
@@ -18,15 +18,21 @@ afterEach(() => folder && rmSync(folder, { recursive: true, force: true }));
 async function received(address: string, send: (manager: ServiceNotify) => void): Promise<string> {
   const child = Bun.spawn(["python3", "-c", RECEIVER, address], { stdout: "pipe" });
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  await lines.read();
+  expect((await lines.read()).value?.trim()).toBe("bound");
   using manager = new ServiceNotify({
     env: { NOTIFY_SOCKET: address },
     pid: 1,
     clock: new ManualClock(),
   });
   send(manager);
-  const { value = "" } = await lines.read();
-  return value.trim();
+  let text = "";
+  // A line may come in pieces.
+  while (!text.endsWith("\n")) {
+    const { value, done } = await lines.read();
+    if (done) break;
+    text += value;
+  }
+  return text.trim();
 }
 
 describe("ServiceNotify", () => {
