@@ -13,8 +13,22 @@ export interface Description {
   readonly version: string;
 }
 
+/** What of an object's status is told. */
+export type ObjectState = Pick<
+  BigIntStats,
+  | "mode"
+  | "ino"
+  | "size"
+  | "ctimeNs"
+  | "mtimeNs"
+  | "mtimeMs"
+  | "isFile"
+  | "isDirectory"
+  | "isSymbolicLink"
+>;
+
 /** Describes what `lstat` found. */
-export function describe(stat: BigIntStats): Description {
+export function describe(stat: ObjectState): Description {
   return {
     type: typeOf(stat),
     size_bytes: Number(stat.size),
@@ -28,13 +42,15 @@ export function describe(stat: BigIntStats): Description {
  * The state of a file as an opaque word. Inode: the file was replaced. Change time: anything about it changed, and no
  * program can set it back. Modification time and size: for disks with coarse change times.
  */
-export function versionOf(stat: BigIntStats): string {
+export function versionOf(stat: Pick<ObjectState, "ino" | "ctimeNs" | "mtimeNs" | "size">): string {
   const parts = [stat.ino, stat.ctimeNs, stat.mtimeNs, stat.size];
   return parts.map((part) => part.toString(36)).join("-");
 }
 
 /** What kind of thing it is. */
-export function typeOf(stat: BigIntStats): Description["type"] {
+export function typeOf(
+  stat: Pick<ObjectState, "isFile" | "isDirectory" | "isSymbolicLink">,
+): Description["type"] {
   if (stat.isFile()) return "file";
   if (stat.isDirectory()) return "folder";
   return stat.isSymbolicLink() ? "symlink" : "special";

@@ -2,7 +2,6 @@
 // It must never open what it describes, follow a link, or enter a folder that policy would not let the caller list.
 // Next: folder_listing.ts for the entries of one folder, describe.ts for what is said of each.
 
-import { fstatSync, lstatSync } from "node:fs";
 import type { z } from "zod";
 import type { Call } from "../../contract/capability.ts";
 import type { MountFolder } from "../../contract/services.ts";
@@ -10,6 +9,7 @@ import { OperonError } from "../../error.ts";
 import { describe } from "./describe.ts";
 import { attempt } from "./failure.ts";
 import { entriesOf, type ListEntry } from "./folder_listing.ts";
+import { stateOf } from "./object_state.ts";
 import type { operations } from "./schema.ts";
 
 type List = typeof operations.list;
@@ -26,11 +26,7 @@ export async function stat(
   call: Call<Stat, "mounts">,
 ): Promise<z.input<Stat["output"]>> {
   using parent = call.services.mounts.parent(path, "look");
-  const found = attempt(call, path, () =>
-    parent.name === ""
-      ? fstatSync(parent.fd, { bigint: true })
-      : lstatSync(parent.path, { bigint: true }),
-  );
+  const found = attempt(call, path, () => stateOf(parent));
   return { path: parent.virtual_path, ...describe(found) };
 }
 
