@@ -94,7 +94,11 @@ const EXEC = `  # Where commands may start. This is no sandbox: a command can do
     roots: [/]
     env: { allow: [PATH, HOME, LANG] }
     default_timeout_secs: 30
-    max_timeout_secs: 300`;
+    max_timeout_secs: 300
+
+  # What others may reach through this node, and nothing else: operon service forward NODE web
+  # services:
+  #   - { id: web, host: 127.0.0.1, port: 8080 }`;
 
 function principals({ key, nodeId }: TemplateParts): string {
   if (key === undefined) {
