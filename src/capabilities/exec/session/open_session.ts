@@ -34,15 +34,16 @@ export function sessionFacts(
   services: Pick<Services, "mounts" | "settings">,
 ): CommandFacts & Readonly<Record<string, unknown>> {
   const settings = services.settings.of("exec") as ExecSettings | undefined;
-  // A terminal is open as long as it may be; the default is for commands nobody talks to.
-  const timeout_secs = input.timeout_secs ?? settings?.max_timeout_secs;
-  if (input.argv || input.command !== undefined) {
-    return commandFacts({ ...input, timeout_secs }, services);
-  }
+  const isLogin = !input.argv && input.command === undefined;
   const shell = loginShell() ?? settings?.shell ?? "/bin/sh";
-  const facts = commandFacts({ ...input, argv: [shell], timeout_secs }, services);
-  // A dash makes it a login shell, as it does for login(1).
-  return { ...facts, argv0: `-${basename(shell)}` };
+  const facts = commandFacts(isLogin ? { ...input, argv: [shell] } : input, services);
+  return {
+    ...facts,
+    // Limits of commands nobody talks to are not a terminal's; a time that was asked for is judged as theirs.
+    timeout_secs: input.timeout_secs ?? settings?.session.max_secs ?? facts.timeout_secs,
+    // A dash makes it a login shell, as it does for login(1).
+    ...(isLogin ? { argv0: `-${basename(shell)}` } : {}),
+  };
 }
 
 /** The handler of `exec.session`. */

@@ -14,6 +14,9 @@ const SessionId = z
   .string()
   .regex(/^s[0-9a-z]{12}$/, "the id of a session, as `operon exec sessions` lists them");
 
+/** A terminal is somebody's working day, not a command with a deadline (s). */
+const SESSION_SECS_DEFAULT = 7 * 24 * 60 * 60;
+
 /** Settings of sessions: `policy.exec.session`. */
 export const sessionSettings = z
   .strictObject({
@@ -21,6 +24,11 @@ export const sessionSettings = z
       .boolean()
       .default(false)
       .describe("Every session is recorded; one that cannot be is ended"),
+    max_secs: z
+      .int()
+      .min(1)
+      .default(SESSION_SECS_DEFAULT)
+      .describe("Longest time of a session that is given no --timeout-secs"),
     recording_bytes_max: z
       .int()
       .min(4096)
@@ -28,7 +36,12 @@ export const sessionSettings = z
       .describe("A session whose recording is longer is ended"),
     running_max: z.int().min(1).max(4096).default(64),
   })
-  .default({ record: false, recording_bytes_max: 256 * 1024 * 1024, running_max: 64 });
+  .default({
+    record: false,
+    recording_bytes_max: 256 * 1024 * 1024,
+    running_max: 64,
+    max_secs: SESSION_SECS_DEFAULT,
+  });
 
 const Ending = z.strictObject({
   id: z.string(),
