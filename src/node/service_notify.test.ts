@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { ManualClock } from "../../test/clock.ts";
 import { ServiceNotify } from "./service_notify.ts";
 
@@ -17,22 +19,16 @@ afterEach(() => folder && rmSync(folder, { recursive: true, force: true }));
 
 async function received(address: string, send: (manager: ServiceNotify) => void): Promise<string> {
   const child = Bun.spawn(["python3", "-c", RECEIVER, address], { stdout: "pipe" });
-  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  expect((await lines.read()).value?.trim()).toBe("bound");
+  const lines = createInterface({ input: Readable.fromWeb(child.stdout as never) });
+  const next = lines[Symbol.asyncIterator]();
+  expect((await next.next()).value).toBe("bound");
   using manager = new ServiceNotify({
     env: { NOTIFY_SOCKET: address },
     pid: 1,
     clock: new ManualClock(),
   });
   send(manager);
-  let text = "";
-  // A line may come in pieces.
-  while (!text.endsWith("\n")) {
-    const { value, done } = await lines.read();
-    if (done) break;
-    text += value;
-  }
-  return text.trim();
+  return (await next.next()).value ?? "";
 }
 
 describe("ServiceNotify", () => {
