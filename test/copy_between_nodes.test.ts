@@ -9,6 +9,8 @@ import { Registry } from "../src/contract/registry.ts";
 import { planRelay, relay, relayDirectly } from "../src/contract/relay.ts";
 import { OperonError } from "../src/error.ts";
 import { KeyPair } from "../src/identity/key.ts";
+import { encodeRequest } from "../src/wire/envelope.ts";
+import { signHandedRequest } from "../src/wire/handed_request.ts";
 import { operatorPolicy, TestHome, TestNode } from "./harness/mesh.ts";
 
 const described = new Registry(Object.values(builtin))
@@ -19,22 +21,33 @@ const guest = KeyPair.generate();
 
 let a: TestNode;
 let b: TestNode;
+/** Knows both, and is a principal of both. */
+let far: TestNode;
+/** Knows nobody; `far` is its principal. */
+let lonely: TestNode;
 
 /** Everything but /secrets for the owner and the other node; a guest may read at a, and write below /guest at b. */
 function policy(own: string, ...others: readonly string[]): string {
   return `${operatorPolicy(own, ...others).replace(
     "  roles:",
-    `    guest: { key: "${guest.publicKey.id}", roles: [guest] }\n  roles:\n    guest:\n      - allow: [node.resolve]\n      - allow: [fs.send_tree, fs.read, fs.list]\n        on: ["fs:workspace/src/**"]\n      - allow: [fs.receive_tree, fs.survey_tree, fs.write, fs.mkdir, fs.list]\n        on: ["fs:workspace/guest/**"]`,
+    `    guest: { key: "${guest.publicKey.id}", roles: [guest] }\n  roles:\n    guest:\n      - allow: [node.resolve]\n      - allow: [fs.send_tree, fs.read, fs.list]\n        on: ["fs:workspace/src/**"]\n      - allow: [fs.receive_tree, fs.fetch_tree, fs.survey_tree, fs.write, fs.mkdir, fs.list]\n        on: ["fs:workspace/guest/**"]`,
   )}`;
 }
 
 beforeAll(async () => {
   const [home, other] = [new TestHome({ name: "a" }), new TestHome({ name: "b" })];
-  home.configure({ name: "a", policy: (own) => policy(own, other.id) });
+  const [third, fourth] = [new TestHome({ name: "far" }), new TestHome({ name: "lonely" })];
+  home.configure({ name: "a", policy: (own) => policy(own, other.id, third.id) });
   a = await TestNode.start(home);
   const nodes = `a: { endpoint: "${a.endpoint}", key: "${home.id}" }`;
-  other.configure({ name: "b", nodes, policy: (own) => policy(own, home.id) });
+  other.configure({ name: "b", nodes, policy: (own) => policy(own, home.id, third.id) });
   b = await TestNode.start(other);
+  fourth.configure({ name: "lonely", policy: (own) => policy(own, third.id) });
+  lonely = await TestNode.start(fourth);
+  const all = `${nodes}, b: { endpoint: "${b.endpoint}", key: "${other.id}" },
+    lonely: { endpoint: "${lonely.endpoint}", key: "${fourth.id}" }`;
+  third.configure({ name: "far", nodes: all, policy: (own) => policy(own) });
+  far = await TestNode.start(third);
   mkdirSync(join(home.workspace, "src/deep"), { recursive: true });
   writeFileSync(join(home.workspace, "src/a"), "a", { mode: 0o750 });
   writeFileSync(join(home.workspace, "src/deep/b"), randomBytes(300_000));
@@ -44,6 +57,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await far[Symbol.asyncDispose]();
+  await lonely[Symbol.asyncDispose]();
   await b[Symbol.asyncDispose]();
   await a[Symbol.asyncDispose]();
 });
@@ -54,6 +69,16 @@ const relayed = (path: string, to: string) => ({
   from: "a",
   to: "b",
 });
+/** A request of `signer` to `to`, for another to hand on. */
+function handed(signer: KeyPair, to: TestNode, [id, input]: readonly [string, unknown]): string {
+  return signHandedRequest({
+    key: signer,
+    addressee: to.test.key.publicKey,
+    timeMs: Date.now(),
+    request: encodeRequest({ operation: id, input }),
+  });
+}
+
 const codeOf = (call: Promise<unknown>) =>
   call.then(
     () => undefined,
@@ -94,6 +119,52 @@ describe("fs.copy between two nodes", () => {
     expect(output).toMatchObject({ via: "caller", files: 2, created: true });
     expect(bytes).toBeGreaterThan(300_000);
     expectSame("src", "guest/copy");
+  });
+
+  test("goes straight between two nodes that know each other, as the caller's", async () => {
+    const output = await relayDirectly(await far.caller(), relayed("/src", "/fetched"));
+    expect(output).toMatchObject({ via: "direct", files: 2, created: true, skipped: 0 });
+    expectSame("src", "fetched");
+    const again = await relayDirectly(await far.caller(), relayed("/src", "/fetched"));
+    expect(again).toMatchObject({ via: "direct", files: 0, kept: 2, copied_bytes: 0 });
+    const { chunks } = (await a.caller()).call("local", "audit.list", {
+      action: "fs.send_tree",
+    });
+    const entries: unknown[] = [];
+    for await (const chunk of chunks) if (chunk.kind === "value") entries.push(chunk.value);
+    const asked = { principal: far.test.id, via: b.test.id };
+    expect(entries).toContainEqual(expect.objectContaining(asked));
+  });
+
+  test("goes through the caller where the target does not know the source", async () => {
+    const plan = { ...relayed("/src", "/through"), to: "lonely" };
+    const output = await relayDirectly(await far.caller(), plan);
+    expect(output).toMatchObject({ via: "caller", files: 2 });
+    expect(readFileSync(join(lonely.test.workspace, "through/a"), "utf8")).toBe("a");
+  });
+
+  test("attack 31: a node hands on only what its own caller signed, once, for another node", async () => {
+    await using caller = await b.caller(guest);
+    const fetch = (request: string) =>
+      codeOf(caller.call("b", "fs.fetch_tree", { path: "/guest/got", request }).output);
+    const [send, source] = ["fs.send_tree", { path: "/src", recursive: true }];
+    const refused = {
+      "another's": handed(far.test.key, a, [send, source]),
+      "the node's own": handed(b.test.key, a, [send, source]),
+      "another purpose": handed(guest, a, ["fs.rm", { path: "/src" }]),
+      "this very node": handed(guest, b, [send, source]),
+    };
+    for (const [name, request] of Object.entries(refused))
+      expect([name, await fetch(request)]).toEqual([name, "node.not_handed_on"]);
+    expect(await fetch(handed(guest, a, [send, { path: "/secrets" }]))).toBe("policy.denied");
+    expect(readdirSync(join(b.test.workspace, "guest"))).not.toContain("got");
+    const request = handed(guest, a, [send, source]);
+    expect(await fetch(request)).toBeUndefined();
+    expect(await fetch(request)).toBe("wire.replayed");
+    const forged = Buffer.from(request, "base64url");
+    forged[forged.length - 1] = forged.at(-1)! ^ 1;
+    expect(await fetch(forged.toString("base64url"))).toBe("wire.signature_invalid");
+    expect(await fetch(`${request}AAAA`)).toBe("wire.message_invalid");
   });
 
   test("names the node that refuses, and makes nothing", async () => {

@@ -83,7 +83,7 @@ export async function relay(
   const writing = start(plan.writes, noting(content, failures));
   try {
     const output = await writing.output.catch((error) => {
-      throw named(error, plan.writes.node);
+      throw failureAt(plan.writes.node, error);
     });
     return { ...(output as Readonly<Record<string, unknown>>), via: "caller" };
   } catch (error) {
@@ -137,7 +137,7 @@ async function* bytesOf(
     }
     await call.output;
   } catch (error) {
-    throw named(error, node);
+    throw failureAt(node, error);
   }
   return undefined;
 }
@@ -173,7 +173,8 @@ async function* noting(
   return undefined;
 }
 
-function named(error: unknown, node: string): unknown {
+/** A failure of one end, named after the node it is from. */
+export function failureAt(node: string, error: unknown): unknown {
   if (!(error instanceof OperonError)) return error;
   const again = "Run it again: it goes on where it stopped";
   return fromErrorDocument({

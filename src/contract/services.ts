@@ -6,7 +6,7 @@ import type { AuditEntry, AuditFilter, AuditReport } from "../audit/entry.ts";
 import type { Decision } from "../decision.ts";
 import type { MountTable } from "../policy/mount.ts";
 import type { TraceDocument, TraceSummary } from "../trace/document.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller, CallOptions, OngoingCall } from "./caller.ts";
 import type { OperationDescription } from "./description.ts";
 
 /** Every service by name. */
@@ -58,16 +58,46 @@ export interface MountFolder extends Disposable {
   readonly virtual_path: string;
 }
 
-/** Calls to other nodes. Every one is a request signed with this node's key, decided by the serving node as this node's. */
+/** What of a call says whether the node itself makes it (over its local socket, say). */
+export interface OwnCall {
+  readonly principal: { readonly id: string };
+  readonly via: unknown;
+}
+
+/** A request to sign. */
+export interface RequestToSign extends Pick<CallOptions, "timeout_ms" | "trace"> {
+  readonly node: string;
+  readonly operation: string;
+  readonly input: unknown;
+}
+
+/** A request to hand on. */
+export interface HandedCall {
+  /** Who must have signed it: the principal of the call it came with. */
+  readonly principal: { readonly id: string };
+  /** What it must ask for. */
+  readonly operation: string;
+  /** As {@link Outbound.sign} made it. */
+  readonly request: string;
+}
+
+/** Calls to other nodes. The serving node decides about whoever signed them: this node, or the caller it hands on for. */
 export interface Outbound {
   /**
-   * A way to call, for a call that this node itself made (over its local socket, say) and for no other: in another
+   * A way to call, signed with this node's key, for a call that this node itself made and for no other: in another
    * principal's name it would lend that one this node's authority. `undefined` then. It is not to be disposed of.
    */
-  callerFor(call: {
-    readonly principal: { readonly id: string };
-    readonly via: unknown;
-  }): Caller | undefined;
+  callerFor(call: OwnCall): Caller | undefined;
+  /**
+   * Signs a request of this node that another node may hand on: once, to the node it is for, within PROTOCOL.md's
+   * freshness. `undefined` as {@link callerFor}. @throws OperonError `node.unknown`, `node.unreachable`
+   */
+  sign(call: OwnCall, request: RequestToSign): Promise<string | undefined>;
+  /**
+   * Hands a request on to the node it is for; resolves when it is on its way.
+   * @throws OperonError `node.not_handed_on`, `node.unreachable`, `wire.*`
+   */
+  handOn(call: HandedCall, options: CallOptions): Promise<OngoingCall>;
 }
 
 /** What the node can do. */

@@ -35,6 +35,7 @@ import { Invites } from "./invites.ts";
 import { bind, type VerifiedRequest } from "./invoke.ts";
 import { HostMounts } from "./mounts/host_mounts.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
+import { NodeOutbound } from "./outbound.ts";
 import { PeerService } from "./peer_service.ts";
 import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_state.ts";
 import { policyView } from "./policy_view.ts";
@@ -343,10 +344,13 @@ export class Node implements Caller {
       state: { folder: (name) => privateFolder(join(home.state_path, name)) },
       registry: { describe: () => registry.operations.map(describeOperation) },
       traces,
-      outbound: {
-        callerFor: ({ principal, via }) =>
-          principal.id === key.publicKey.id && via === undefined ? this : undefined,
-      },
+      outbound: new NodeOutbound({
+        key,
+        clock,
+        connector: this.connector,
+        addresses: this.addresses,
+        own: this,
+      }),
       audit: {
         query: (filter) => queryAudit(home.audit_path, filter),
         follow: (filter, signal) => followAudit(home.audit_path, filter, signal),

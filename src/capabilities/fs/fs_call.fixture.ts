@@ -127,7 +127,7 @@ export class FsBench implements Disposable {
       incoming: incoming(content ?? ""),
       services: {
         mounts: this.mounts,
-        outbound: { callerFor: () => undefined },
+        outbound: { callerFor: () => undefined, handOn: async () => EMPTY_CALL },
       } as unknown as Call["services"],
       endSending: () => {},
       authorize: authorize ?? (() => true),
@@ -139,6 +139,14 @@ export class FsBench implements Disposable {
     } as unknown as Call;
   }
 }
+
+/** A call to another node that sent nothing. */
+const EMPTY_CALL = {
+  chunks: (async function* () {})(),
+  output: Promise.resolve({}),
+  receipt: Promise.resolve(undefined),
+  cancel: () => {},
+};
 
 /** One mount `workspace` at `/`, in the host folder `ws`. */
 export function workspace(host: string): readonly Mount[] {

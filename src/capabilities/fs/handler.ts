@@ -5,6 +5,7 @@
 import type { Handlers } from "../../contract/capability.ts";
 import { chmod, hash, touch } from "./attribute.ts";
 import { copy } from "./copy.ts";
+import { fetchTree } from "./fetch_tree.ts";
 import { find } from "./find.ts";
 import { grep } from "./grep.ts";
 import { list, stat } from "./list.ts";
@@ -38,5 +39,6 @@ export const handlers: Handlers<typeof operations, "mounts" | "outbound" | "peer
   survey_tree: surveyTreeHandler,
   send_tree: sendTree,
   receive_tree: receiveTree,
+  fetch_tree: fetchTree,
   transfer,
 };

@@ -3,50 +3,72 @@
 // Next: contract/relay.ts makes the calls; tree_transfer.ts is what they do at either end.
 
 import type { z } from "zod";
-import { systemClock } from "../../clock.ts";
+import type { Caller } from "../../contract/caller.ts";
 import type { Call } from "../../contract/capability.ts";
-import { type RelayPlan, relay } from "../../contract/relay.ts";
+import { failureAt, type RelayOptions, type RelayPlan, relay } from "../../contract/relay.ts";
+import { OperonError } from "../../error.ts";
+import { withProgress } from "./progress.ts";
 import type { treeOperations } from "./tree_operations.ts";
 import type { CopyReport } from "./tree_report.ts";
 
 type Transfer = (typeof treeOperations)["transfer"];
 type Input = z.output<Transfer["input"]>;
-
-/** Progress is told this often (ms). */
-const PROGRESS_MS = 200;
+type TransferCall = Call<Transfer, "mounts" | "outbound" | "peers">;
 
 /** Handler of `fs.transfer`. */
 export async function* transfer(
   input: Input,
-  call: Call<Transfer, "mounts" | "outbound" | "peers">,
+  call: TransferCall,
 ): AsyncGenerator<{ bytes: number }, CopyReport, undefined> {
   const { outbound, peers } = call.services;
   const caller = outbound.callerFor(call);
   if (!caller) throw call.fail("not_own");
   const isHere = (node: string) => peers.resolve(node).state === "self";
-  const via = isHere(input.from_node) || isHere(input.to_node) ? "direct" : "caller";
-  let bytes = 0;
-  let isOver = false;
-  const { trace_id, span_id } = call.trace;
-  const copying = relay(caller, planOf(input), {
-    signal: call.signal,
-    ...(trace_id === "" ? {} : { trace: { trace_id, parent_span_id: span_id } }),
-    onBytes: (more) => {
-      bytes += more;
-    },
-  }).finally(() => {
-    isOver = true;
+  const hasEndHere = isHere(input.from_node) || isHere(input.to_node);
+  return yield* withProgress(async (onBytes) => {
+    const options = { signal: call.signal, ...traceOf(call), onBytes };
+    const fetched = hasEndHere ? undefined : await haveFetched(input, { call, caller, options });
+    if (fetched) return fetched;
+    const report = (await relay(caller, planOf(input), options)) as unknown as CopyReport;
+    return { ...report, via: hasEndHere ? "direct" : "caller" };
   });
-  copying.catch(() => {});
-  while (!isOver) {
-    const waiting = new AbortController();
-    const pause = systemClock.sleep(PROGRESS_MS, waiting.signal).catch(() => {});
-    await Promise.race([copying, pause]).finally(() => waiting.abort());
-    if (bytes === 0) continue;
-    yield { bytes };
-    bytes = 0;
+}
+
+/** Has the target fetch it from the source. `undefined` when it cannot: the two need not know each other. */
+async function haveFetched(
+  input: Input,
+  { call, caller, options }: { call: TransferCall; caller: Caller; options: RelayOptions },
+): Promise<CopyReport | undefined> {
+  const { reads, writes } = planOf(input);
+  const { onBytes, ...callOptions } = options;
+  const request = await call.services.outbound.sign(call, { ...reads, ...traceOf(call) });
+  const fetching = caller.call(
+    writes.node,
+    "fs.fetch_tree",
+    { ...writes.input, checksum: input.checksum, request },
+    callOptions,
+  );
+  try {
+    for await (const chunk of fetching.chunks) {
+      if (chunk.kind === "value") onBytes?.((chunk.value as { readonly bytes: number }).bytes);
+    }
+    return (await fetching.output) as CopyReport;
+  } catch (error) {
+    if (error instanceof OperonError && isNoWay(error)) return undefined;
+    throw failureAt(writes.node, error);
+  } finally {
+    fetching.cancel();
+    fetching.output.catch(() => {});
   }
-  return { ...((await copying) as unknown as CopyReport), via };
+}
+
+/** Also when policy refuses: the caller may be allowed each end, though not what another hands on. */
+function isNoWay({ code, kind }: OperonError): boolean {
+  return code === "node.unreachable" || kind === "unimplemented" || kind === "permission_denied";
+}
+
+function traceOf({ trace: { trace_id, span_id } }: TransferCall): Pick<RelayOptions, "trace"> {
+  return trace_id === "" ? {} : { trace: { trace_id, parent_span_id: span_id } };
 }
 
 function planOf(input: Input): RelayPlan {

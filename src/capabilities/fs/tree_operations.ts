@@ -49,6 +49,13 @@ const oneState = (input: { require_absent: boolean; expected_version?: string | 
   !(input.require_absent && input.expected_version !== undefined);
 const ONE_STATE = "What is absent cannot have a version";
 
+const progress = values(
+  z.strictObject({ bytes: z.int().min(0).describe("Copied since the last one") }),
+);
+
+/** Longest request to hand on (characters): a path and little else. */
+const HANDED_TEXT_MAX = 16_384;
+
 /** `copy`, and what a copy between nodes is made of. */
 export const treeOperations = {
   copy: operation({
@@ -128,7 +135,7 @@ export const treeOperations = {
         checksum,
       })
       .refine(oneState, ONE_STATE),
-    sends: values(z.strictObject({ bytes: z.int().min(0).describe("Copied since the last one") })),
+    sends: progress,
     output: CopyReportSchema,
     errors: {
       ...errors,
@@ -193,6 +200,41 @@ export const treeOperations = {
     cli: target,
     examples: [
       { name: "refuses what is not a tree", input: { path: "/new" }, error: "stream_invalid" },
+    ],
+  }),
+  fetch_tree: operation({
+    summary: "Fetch a file or a folder from another node's send_tree",
+    description:
+      "The request to the other node is the caller's own, signed for it; this node hands it on. Nothing is fetched with " +
+      "this node's rights.",
+    effect: "write",
+    input: z
+      .strictObject({
+        path: VirtualPath,
+        ...preconditions,
+        skip_denied,
+        checksum,
+        request: z
+          .base64url()
+          .max(HANDED_TEXT_MAX)
+          .describe("The request to hand on, as PROTOCOL.md says"),
+      })
+      .refine(oneState, ONE_STATE),
+    sends: progress,
+    output: CopyReportSchema,
+    errors,
+    resource: ({ path }, { mounts }) => {
+      const resource = mounts.resourceOf(path);
+      return [{ resource }, ...accessesOfTreeWrite("fs.receive_tree")(resource, "file")];
+    },
+    lifetime: "unbounded",
+    cli: target,
+    examples: [
+      {
+        name: "refuses what is not a tree",
+        input: { path: "/new", request: "AAAA" },
+        error: "stream_invalid",
+      },
     ],
   }),
 };

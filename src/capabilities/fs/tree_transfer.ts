@@ -11,7 +11,7 @@ import { encodeTree, TreeDecoder } from "./tree_frame.ts";
 import { haveOf } from "./tree_have.ts";
 import type { treeOperations } from "./tree_operations.ts";
 import type { CopyReport } from "./tree_report.ts";
-import { TreeSink } from "./tree_sink.ts";
+import { type Making, TreeSink } from "./tree_sink.ts";
 import { assertReadable, readTree } from "./tree_source.ts";
 import { surveyTree } from "./tree_survey.ts";
 
@@ -49,15 +49,25 @@ export async function* sendTree(
 }
 
 /** Handler of `fs.receive_tree`. */
-export async function receiveTree(
-  { path, skip_denied, ...precondition }: z.output<Receive["input"]>,
+export function receiveTree(
+  input: z.output<Receive["input"]>,
   call: Call<Receive, "mounts">,
 ): Promise<CopyReport> {
+  return receiveInto(input, call.incoming, call);
+}
+
+/** Makes what a tree's bytes say, each entry as policy lets the caller. */
+export async function receiveInto(
+  { path, skip_denied, require_absent, expected_version }: z.output<Receive["input"]>,
+  content: AsyncIterable<Uint8Array>,
+  call: Making,
+): Promise<CopyReport> {
   const accessesOf = accessesOfTreeWrite("fs.receive_tree");
+  const precondition = { require_absent, expected_version };
   const options = { to: path, skipDenied: skip_denied, hashed: true, accessesOf, ...precondition };
   using sink = new TreeSink(options, call);
   const decoder = new TreeDecoder(call);
-  for await (const chunk of call.incoming) {
+  for await (const chunk of content) {
     for (const event of decoder.push(chunk)) {
       const waiting = sink.take(event);
       if (waiting) await waiting;

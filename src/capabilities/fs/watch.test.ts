@@ -119,9 +119,11 @@ describe("watch", () => {
       await using watch = await watching({ recursive: true });
       writeFileSync(at(`f${i}`), "");
       await watch.until(`/f${i}`);
-      expect(queues()).toBeGreaterThan(before);
+      expect(queues()).toBeGreaterThan(0);
     }
-    for (let turns = 0; queues() > before && turns < 1000; turns++) {
+    // An earlier test's queue may have counted as there before, and be gone meanwhile.
+    const untilMs = Date.now() + 10_000;
+    while (queues() > before && Date.now() < untilMs) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(queues()).toBeLessThanOrEqual(before);
