@@ -25,6 +25,14 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What a configuration may hold beside friends. */
+export interface More {
+  /** YAML of one service each. */
+  readonly services?: readonly string[];
+  /** Keys that may do everything here, of nobody this node calls. */
+  readonly guests?: readonly { readonly name: string; readonly id: string }[];
+}
+
 /** Longest time a start may take on a busy machine (ms). */
 const READY_MS = 15_000;
 const STOP_MS = 15_000;
@@ -71,7 +79,7 @@ export class NodeProcess implements AsyncDisposable {
   }
 
   /** Writes the configuration: `friends` may do everything here, and this node calls them by name. */
-  configure(friends: readonly NodeProcess[] = []): void {
+  configure(friends: readonly NodeProcess[] = [], { services = [], guests = [] }: More = {}): void {
     const principal = (name: string, key: string) =>
       `    ${name}: { key: "${key}", roles: [operator] }`;
     const nodes = friends.map(
@@ -85,12 +93,13 @@ policy:
   mounts:
     - { name: workspace, at: /, path: ${this.workspace} }
   exec: { roots: [/], env: { allow: [PATH, HOME, LANG] } }
+  services: [${services.join(", ")}]
   principals:
 ${principal("own", this.id)}
-${friends.map((friend) => principal(friend.name, friend.id)).join("\n")}
+${[...friends, ...guests].map(({ name, id }) => principal(name, id)).join("\n")}
   roles:
     operator:
-      - allow: [node.*, capability.*, fs.*, exec.*, policy.*, audit.*, trace.*]
+      - allow: [node.*, capability.*, fs.*, exec.*, service.*, policy.*, audit.*, trace.*]
 `;
     writeFileSync(this.home.config_path, text, { mode: 0o600 });
   }
@@ -143,28 +152,38 @@ ${friends.map((friend) => principal(friend.name, friend.id)).join("\n")}
     return { code: await this.#process.exited, said: await this.#said };
   }
 
-  /** Calls as the home's owner does: over the local socket. */
-  caller(): Promise<Caller> {
+  /** Calls as the home's owner does, or as whoever has the key: over the local socket. */
+  caller(identity?: KeyPair): Promise<Caller> {
     const { socket_path } = this.home;
-    return connectLocal({ socketPath: socket_path, clock: systemClock, software: "chaos" });
+    return connectLocal({
+      socketPath: socket_path,
+      clock: systemClock,
+      software: "chaos",
+      identity,
+    });
   }
 
   /** Runs the executable with this node's home. */
   async run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const { executable, folder } = this.options;
-    const process = Bun.spawn([executable, ...args], {
-      env: { PATH: Bun.env.PATH ?? "", HOME: folder, OPERON_HOME: this.home.path, NO_COLOR: "1" },
-      cwd: folder,
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
+    const process = this.command(...args);
     const [out, err, code] = await Promise.all([
       new Response(process.stdout).text(),
       new Response(process.stderr).text(),
       process.exited,
     ]);
     return { code, out, err };
+  }
+
+  /** Starts the executable with this node's home, for as long as it stays. */
+  command(...args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+    const { executable, folder } = this.options;
+    return Bun.spawn([executable, ...args], {
+      env: { PATH: Bun.env.PATH ?? "", HOME: folder, OPERON_HOME: this.home.path, NO_COLOR: "1" },
+      cwd: folder,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
   }
 
   /** What the daemon has open, each thing once and without its number. */
@@ -178,6 +197,18 @@ ${friends.map((friend) => principal(friend.name, friend.id)).join("\n")}
       }
     });
     return [...new Set(targets)].map((target) => target.replace(/\d+/g, "N"));
+  }
+
+  /** Process ids of what the daemon started and has not seen end. */
+  children(): readonly string[] {
+    const folder = `/proc/${this.pid}/task`;
+    return readdirSync(folder).flatMap((thread) => {
+      try {
+        return readFileSync(`${folder}/${thread}/children`, "latin1").split(" ").filter(Boolean);
+      } catch {
+        return [];
+      }
+    });
   }
 
   /** Memory of the daemon that is in use (bytes). */
@@ -199,7 +230,8 @@ export function freePort(): number {
   return port;
 }
 
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+/** What a program that stays says first; the rest is left to others. */
+export async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   const reader = stream.getReader();
   let text = "";
   while (!text.includes("\n")) {
@@ -207,7 +239,6 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
     if (done) break;
     text += Buffer.from(value).toString();
   }
-  // The rest is not read: a daemon writes nothing more there.
   reader.releaseLock();
   return text;
 }

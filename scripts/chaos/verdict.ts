@@ -103,11 +103,12 @@ function judgeResidue(target: NodeProcess, loads: readonly Load[]): void {
   must(home.length === 0, `No file is left over in the home: ${home}`);
 }
 
-/** No process of this node lives but its daemon. */
-async function judgeProcesses(node: NodeProcess): Promise<void> {
+/** No process of this node lives but its daemon: neither one with its home, nor a helper, which has no environment. */
+export async function judgeProcesses(node: NodeProcess): Promise<void> {
   let left: readonly string[] = [];
   const isClean = () => {
-    left = processesOfFolder(node.options.folder).filter((pid) => pid !== String(node.pid));
+    const own = processesOfFolder(node.options.folder).filter((pid) => pid !== String(node.pid));
+    left = [...new Set([...own, ...node.children()])];
     return left.length === 0;
   };
   await eventually(isClean, {
@@ -116,7 +117,8 @@ async function judgeProcesses(node: NodeProcess): Promise<void> {
   });
 }
 
-async function judgeDescriptors(node: NodeProcess, baseline: Baseline): Promise<void> {
+/** Nothing is open in a node's daemon but what was at rest, and its sessions to other nodes. */
+export async function judgeDescriptors(node: NodeProcess, baseline: Baseline): Promise<void> {
   let extra: readonly string[] = [];
   const isClean = () => {
     const rest = [...baseline];

@@ -32,8 +32,12 @@ export class JobInput {
         const offered = this.#offered;
         if (offered) {
           this.#offered = undefined;
-          yield offered.bytes;
-          offered.settle(true);
+          try {
+            yield offered.bytes;
+          } finally {
+            // Also where this is the last it ever asks for: it may end of what it has just read.
+            offered.settle(true);
+          }
         } else if (this.#isClosed) {
           return undefined;
         } else {

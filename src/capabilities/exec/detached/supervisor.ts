@@ -39,6 +39,9 @@ export type SupervisorAnswer =
   | { readonly started: true }
   | { readonly started: false; readonly code: string; readonly message: string };
 
+/** How long whoever sent input may take to hear that it was taken, once the command has ended (ms). */
+const FAREWELL_MS = 500;
+
 /** Runs one job to its end. The working directory is the command's own. */
 export async function superviseJob(): Promise<number> {
   const order = JSON.parse(await Bun.stdin.text()) as SupervisorOrder;
@@ -50,10 +53,13 @@ export async function superviseJob(): Promise<number> {
   const input = new JobInput();
   const server = input.listen(folder);
   const ending = await supervise(order, { input, signal: stop.signal });
-  server.close();
+  const answered = new Promise<void>((resolve) => server.close(() => resolve()));
   rmSync(join(folder, INPUT_SOCKET), { force: true });
   const ended_at = new Date(systemClock.nowMs()).toISOString();
   writeRecord(folder, ENDING_FILE, { ...ending, ended_at });
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  using _timer = systemClock.after(FAREWELL_MS, resolve);
+  await Promise.race([answered, late]);
   return 0;
 }
 
