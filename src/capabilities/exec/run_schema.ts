@@ -3,6 +3,7 @@
 // Next: schema.ts and detached/operations.ts have the operations.
 
 import { z } from "zod";
+import type { Access } from "../../contract/operation.ts";
 import { PATH_BYTES_MAX } from "../../limits.ts";
 
 const WORDS_MAX = 4096;
@@ -117,3 +118,12 @@ export const runErrors = {
     hint: "Its machine may be out of processes, memory or descriptors",
   },
 } as const;
+
+/**
+ * What starting a command another way than `run` asks for: itself, and to run the command. So a rule about commands need
+ * not name every way there is, and none is a way around it.
+ */
+export const accessesOfCommand = (): readonly Access[] => [
+  { resource: "exec:default" },
+  { resource: "exec:default", as: "exec.run" },
+];

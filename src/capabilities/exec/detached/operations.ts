@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { Moment } from "../../../contract/fields.ts";
 import { bytes, operation, values } from "../../../contract/operation.ts";
-import { RunInput, runErrors } from "../run_schema.ts";
+import { accessesOfCommand, RunInput, runErrors } from "../run_schema.ts";
 
 const JobId = z
   .string()
@@ -73,7 +73,7 @@ export const jobOperations = {
         hint: "Wait for one to end, cancel one, or raise policy.exec.jobs.max",
       },
     },
-    resource: () => "exec:default",
+    resource: accessesOfCommand,
     cli: {
       node: "argument",
       rest: { argv: "argv", shell: "command" },

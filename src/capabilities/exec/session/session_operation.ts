@@ -4,7 +4,7 @@
 
 import { z } from "zod";
 import { bytes, operation } from "../../../contract/operation.ts";
-import { RunInput, runErrors } from "../run_schema.ts";
+import { accessesOfCommand, RunInput, runErrors } from "../run_schema.ts";
 import { attachedOperations, sessionErrors, sessionFields, sessionOutput } from "./operations.ts";
 
 /** Opens a terminal. */
@@ -30,7 +30,7 @@ export const sessionOperation = operation({
     ...sessionErrors,
     session_lost: attachedOperations.attach.errors.session_lost,
   },
-  resource: () => "exec:default",
+  resource: accessesOfCommand,
   cli: {
     node: "argument",
     rest: { argv: "argv", shell: "command", optional: true },
