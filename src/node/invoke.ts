@@ -30,6 +30,8 @@ export interface Bound {
   readonly registered: RegisteredOperation;
   readonly input: unknown;
   readonly accesses: readonly Access[];
+  /** The mounts the accesses were named by: the call acts on these and no others. */
+  readonly mounts: Services["mounts"];
   readonly effect: Effect;
   readonly facts: Readonly<Record<string, unknown>>;
   /** Why the facts could not be gathered; raised only after policy allowed the call, so that refusals reveal nothing. */
@@ -68,12 +70,14 @@ export async function bind(
   if (!registered) throw operationUnknown(body.operation, node.registry);
   const input = parseInput(registered, body.input);
   const accesses = accessesOf(registered, input, node.context);
+  const { mounts } = node.services;
   const { facts, factsFailure } = await gatherFacts(registered, input, node.services);
   return {
     request,
     registered,
     input,
     accesses,
+    mounts,
     effect: registered.operation.effect,
     facts,
     factsFailure,

@@ -12,7 +12,7 @@ import type { CallStream } from "../wire/call_stream.ts";
 import { Cancellation } from "../wire/cancellation.ts";
 import { decode } from "../wire/codec.ts";
 import type { Authority } from "./authority.ts";
-import type { Authorized } from "./invoke.ts";
+import type { Authorized, Bound } from "./invoke.ts";
 import { ItemWriter } from "./ongoing.ts";
 
 /** What running needs. */
@@ -60,6 +60,7 @@ export class Runner {
     let failure: OperonError | undefined;
     let output: unknown;
     try {
+      this.#assertCurrent(bound);
       if (bound.factsFailure) throw bound.factsFailure;
       output = await this.#handle(authorized, live, counter);
       if (this.#options.isStrict()) await authorized.durable;
@@ -91,16 +92,14 @@ export class Runner {
   /** Cuts off every live call that policy would now refuse. Called when policy changed, and from time to time. */
   reauthorize(): void {
     for (const live of this.#live) {
-      if (this.#options.authority.stillAllows(live.authorized.bound)) continue;
-      live.end.cancel(
-        new OperonError({
-          code: "policy.revoked",
-          kind: "permission_denied",
-          message: "The right to this call was withdrawn while it ran",
-          hint: "operon policy explain shows what the policy says now",
-        }),
-      );
+      if (!this.#options.authority.stillAllows(live.authorized.bound)) live.end.cancel(revoked());
     }
+  }
+
+  /** Between its decision and now a call may have waited for the disk, and the policy may have been loaded anew. */
+  #assertCurrent(bound: Bound): void {
+    const { authority, services } = this.#options;
+    if (bound.mounts !== services.mounts && !authority.stillAllows(bound)) throw revoked();
   }
 
   /** Cuts off every live call. */
@@ -192,7 +191,7 @@ export class Runner {
         return incoming(operation, message.stream, counter) as Call["incoming"];
       },
       endSending: () => message.stream.outgoing.end(),
-      services: pick(services, capability.needs),
+      services: pick(services, capability.needs, bound),
       authorize: (access: Access) => authority.decide(bound, [access]).verdict === "allow",
       fail: (name, data, cause) =>
         declaredError({ capability: capability.id, operation, name, data, cause }),
@@ -300,9 +299,14 @@ function untilCancelled<Result>(work: Promise<Result>, end: Cancellation): Promi
   });
 }
 
-function pick(services: Services, needs: readonly string[]): Partial<Services> {
+/** The mounts are those of the decision: mounts loaded since may have another resource under the same path. */
+function pick(
+  services: Services,
+  needs: readonly string[],
+  { mounts }: Pick<Bound, "mounts">,
+): Partial<Services> {
   return Object.fromEntries(
-    needs.map((name) => [name, services[name as keyof Services]]),
+    needs.map((name) => [name, name === "mounts" ? mounts : services[name as keyof Services]]),
   ) as Partial<Services>;
 }
 
@@ -322,6 +326,15 @@ function declaredError({ capability, operation, name, data, cause }: FailurePart
     ...declared,
     ...(data ? { data } : {}),
     cause,
+  });
+}
+
+function revoked(): OperonError {
+  return new OperonError({
+    code: "policy.revoked",
+    kind: "permission_denied",
+    message: "The right to this call was withdrawn while it ran",
+    hint: "operon policy explain shows what the policy says now",
   });
 }
 

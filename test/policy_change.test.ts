@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { builtin } from "../src/builtin.ts";
+import { systemClock } from "../src/clock.ts";
+import { Registry } from "../src/contract/registry.ts";
+import { Node } from "../src/node/node.ts";
+import { operatorPolicy, TestHome, textStream } from "./harness/mesh.ts";
+
+function openNode({ home, key }: TestHome): Promise<Node> {
+  return Node.open({
+    home,
+    configPath: home.config_path,
+    key,
+    registry: new Registry(Object.values(builtin)),
+    clock: systemClock,
+    version: "test",
+    notice: () => {},
+  });
+}
+
+/** A write whose decision is made, but not on the disk yet. */
+async function decidedWrite(node: Node) {
+  const decided = Promise.withResolvers<void>();
+  const durable = Promise.withResolvers<void>();
+  const append = node.audit.append.bind(node.audit);
+  node.audit.append = async (record) => {
+    node.audit.append = append;
+    decided.resolve();
+    await durable.promise;
+    return append(record);
+  };
+  const outgoing = textStream("new");
+  const call = node.call("local", "fs.write", { path: "/x" }, { outgoing });
+  const outcome = call.output.then(
+    () => "done",
+    (error: { code: string }) => error.code,
+  );
+  await decided.promise;
+  return { durable, outcome };
+}
+
+test("a right withdrawn between the decision and the effect has no effect", async () => {
+  using home = new TestHome({ name: "a" });
+  await using node = await openNode(home);
+  const { durable, outcome } = await decidedWrite(node);
+  const policy = (own: string) => operatorPolicy(own).replace("fs.*, ", "fs.list, ");
+  home.configure({ ...home.options, policy });
+  expect(await node.reload()).toBeTrue();
+  durable.resolve();
+  expect(await outcome).toBe("policy.revoked");
+  expect(existsSync(join(home.workspace, "x"))).toBeFalse();
+});
+
+test("a call acts on the mounts it was decided for, whatever is mounted there since", async () => {
+  using home = new TestHome({ name: "a" });
+  const other = join(home.folder, "other");
+  mkdirSync(other);
+  writeFileSync(join(other, "x"), "untouched");
+  await using node = await openNode(home);
+  const { durable, outcome } = await decidedWrite(node);
+  const text = readFileSync(home.home.config_path, "utf8");
+  writeFileSync(home.home.config_path, text.replace(`path: ${home.workspace}`, `path: ${other}`));
+  expect(await node.reload()).toBeTrue();
+  durable.resolve();
+  expect(await outcome).toBe("done");
+  expect(readFileSync(join(other, "x"), "utf8")).toBe("untouched");
+  expect(readFileSync(join(home.workspace, "x"), "utf8")).toBe("new");
+});
