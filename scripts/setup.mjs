@@ -15,11 +15,9 @@ const CLEAN_INSTALL = ["ci", "--ignore-scripts", "--include=dev", "--include=opt
 
 /** Installs what is missing; returns the path of Bun. */
 export function setup() {
-  const stampPath = join(root, "node_modules", ".operon-setup");
-  const stamp = stampOfPackages();
-  const isReady =
-    existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp && existsSync(bun);
-  if (isReady) return bun;
+  // Named for what was installed: installing anew removes it with everything else.
+  const stampPath = join(root, "node_modules", `.operon-setup-${stampOfPackages()}`);
+  if (existsSync(stampPath) && existsSync(bun)) return bun;
   console.log("Installing packages ...");
   execFileSync(npmCommand(), CLEAN_INSTALL, {
     cwd: root,
@@ -36,7 +34,7 @@ export function setup() {
       "The pinned Bun does not run on this machine; see node_modules/@oven for the platform packages",
     );
   mkdirSync(dirname(stampPath), { recursive: true });
-  writeFileSync(stampPath, stamp);
+  writeFileSync(stampPath, "");
   return bun;
 }
 

@@ -108,6 +108,11 @@ export interface CliShape {
    * fields they have. `surveys` tells the reading end what is at the writing end already.
    */
   readonly relay?: RelayShape;
+  /**
+   * With this flag, which names a configuration on this machine, the nodes in output field `rows` (`name`, `key`,
+   * `endpoint`, `state`) are written to its `client.nodes`, but for those whose state is `conflict` or `self`.
+   */
+  readonly saves_nodes?: { readonly flag: string; readonly rows: string };
   /** Another command of the same group, which listens here and makes this call for each connection it accepts. */
   readonly forward?: ForwardShape;
   /** The command stays and connects here for each connection the node announces. */

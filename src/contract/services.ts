@@ -115,6 +115,30 @@ export interface PeerInfo {
   readonly state: "self" | "connected" | "idle" | "unreachable";
 }
 
+/** A node that announces itself on the local network, compared with those known. Nobody vouches for what it says. */
+export interface FoundNode {
+  readonly name: string;
+  readonly key: string;
+  /** Its key, short, for people to compare. */
+  readonly fingerprint: string;
+  readonly endpoint: string;
+  /** `conflict`: the name stands for another key here, or several keys claim it. */
+  readonly state: "self" | "known" | "new" | "conflict";
+  /** What to know about the state; empty when there is nothing. */
+  readonly note: string;
+  /** `answers`: it proved that it has the key; only when it was asked. */
+  readonly health?: "answers" | "other_key" | "unreachable";
+}
+
+/** What a look around the local network came to. */
+export interface Discovery {
+  readonly nodes: readonly FoundNode[];
+  /** Announcements that were not in form. */
+  readonly malformed: number;
+  /** `false` when there was more than is kept. */
+  readonly complete: boolean;
+}
+
 /** What identifies and describes a running node. */
 export interface NodeInfo {
   readonly node_id: string;
@@ -156,6 +180,12 @@ export interface Peers {
     proof: string,
     caller: { key: string; name: string | undefined; endpoint: string | undefined },
   ): Promise<{ node_id: string; roles: readonly string[] }>;
+  /** Listens to what nodes on the local network say of themselves. Makes none of them known. */
+  discover(options: {
+    duration_ms: number;
+    check_health: boolean;
+    signal: AbortSignal;
+  }): Promise<Discovery>;
   /** Drops a known node's pin and closes its session. */
   forget(name: string): Promise<boolean>;
 }

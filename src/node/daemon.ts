@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { watchConfig } from "../config/watch.ts";
 import { DRAIN_MS } from "../limits.ts";
+import { parseEndpoint } from "../wire/dial.ts";
 import { Listener } from "../wire/listener.ts";
 import { openLocalDoor } from "./local_door.ts";
 import { lockHome } from "./lock.ts";
@@ -62,6 +63,7 @@ export async function runDaemon(
           `The configuration cannot be watched: ${error instanceof Error ? error.message : String(error)}`,
         ),
     });
+    using _announcer = await announce(node, listener, options);
     node.connector.keepWarm();
     ready({
       node_id: node.nodeId,
@@ -98,6 +100,32 @@ function listen(node: Node, { key, clock }: NodeOptions): Listener | undefined {
   });
   node.endpoint ??= `ws://${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
   return listener;
+}
+
+/** Says on the local network that the node is here, where the configuration wants it. */
+async function announce(
+  node: Node,
+  listener: Listener | undefined,
+  { key, clock, notice }: NodeOptions,
+): Promise<Disposable | undefined> {
+  const { daemon } = node.config;
+  if (!daemon?.advertise_lan) return undefined;
+  const { Announcer } = await import("./discovery/announcer.ts");
+  const announcer =
+    listener &&
+    (await Announcer.open({
+      name: node.nodeId,
+      key: key.publicKey,
+      host: parseListenAddress(daemon.listen ?? "").host,
+      port: listener.port,
+      endpoint: daemon.endpoint && parseEndpoint(daemon.endpoint),
+      clock,
+    }));
+  if (!announcer)
+    notice(
+      `daemon.advertise_lan has no effect: ${listener ? "no network interface does multicast DNS" : "without daemon.listen nobody can connect"}`,
+    );
+  return announcer;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-// The nodes around this one: listing, pinging, inviting, joining, forgetting. Implements Peers.
+// The nodes around this one: listing, pinging, inviting, joining, discovering, forgetting. Implements Peers.
 // It must never give more than an invitation says: the joiner gets its roles, the inviter gets nothing.
 // Next: invites.ts for codes and proofs; connector.ts for sessions; capabilities/node asks for it.
 
@@ -10,6 +10,7 @@ import { PublicKey } from "../identity/key.ts";
 import { parseEndpoint } from "../wire/dial.ts";
 import type { Address, AddressBook } from "./address_book.ts";
 import type { Connector } from "./connector.ts";
+import { Discoverer } from "./discovery/discover.ts";
 import { formatCode, type Invites, parseCode, proofOf } from "./invites.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 
@@ -43,6 +44,7 @@ export class PeerService implements Peers {
   readonly #options: PeerServiceOptions;
   /** Redeeming edits the configuration: one at a time. */
   #redeeming: Promise<unknown> = Promise.resolve();
+  readonly #discoverer = new Discoverer();
 
   constructor(options: PeerServiceOptions) {
     this.#options = options;
@@ -150,6 +152,20 @@ export class PeerService implements Peers {
     const redeemed = this.#redeeming.then(() => this.#redeem(proof, caller));
     this.#redeeming = redeemed.catch(() => {});
     return redeemed;
+  }
+
+  discover(options: Parameters<Peers["discover"]>[0]): ReturnType<Peers["discover"]> {
+    const { addresses, clock } = this.#options;
+    const { node_id, key } = this.info();
+    return this.#discoverer.discover(
+      { own: { name: node_id, key }, known: addresses.list() },
+      {
+        clock,
+        durationMs: options.duration_ms,
+        checkHealth: options.check_health,
+        signal: options.signal,
+      },
+    );
   }
 
   async forget(name: string): Promise<boolean> {

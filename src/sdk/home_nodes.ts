@@ -45,15 +45,13 @@ async function homeNodes({ home, configPath }: HomeNodesOptions): Promise<HomeNo
 }
 
 async function readHomeNodes(configPath: string): Promise<HomeNodes> {
-  const [{ loadConfig }, { loadManifest }, { z }] = await Promise.all([
+  const [{ loadConfig }, { loadManifest }, { unreadSettings }] = await Promise.all([
     import("../config/load.ts"),
     import("../manifest.ts"),
-    import("zod"),
+    import("../config/unread_settings.ts"),
   ]);
   // What capabilities make of their own sections is the node's business, and this is none.
-  const settings = Object.fromEntries(
-    (await loadManifest()).map(({ id, settings_key }) => [settings_key ?? id, z.unknown()]),
-  );
+  const settings = unreadSettings(await loadManifest());
   const { config } = await loadConfig(configPath, { settings });
   return { own_name: config.daemon?.node_id ?? "local", nodes: config.client?.nodes ?? {} };
 }

@@ -46,6 +46,14 @@ export const handlers: Handlers<typeof operations, "peers"> = {
     });
     return { ...redeemed, roles: [...redeemed.roles] };
   },
+  async discover({ timeout_secs, check_health }, call) {
+    const { nodes, malformed, complete } = await call.services.peers.discover({
+      duration_ms: timeout_secs * 1000,
+      check_health,
+      signal: call.signal,
+    });
+    return { nodes: [...nodes], malformed, complete };
+  },
   async forget({ node }, call) {
     if (!(await call.services.peers.forget(node))) throw call.fail("unknown", { node });
     return { node };

@@ -10,6 +10,8 @@ import { operation } from "../../contract/operation.ts";
 const INVITE_SECS_DEFAULT = 600;
 const INVITE_SECS_MAX = 7 * 24 * 3600;
 const PINGS_MAX = 1000;
+const DISCOVER_SECS_DEFAULT = 2;
+const DISCOVER_SECS_MAX = 15;
 
 const RoleName = z.string().min(1).max(64);
 const Endpoint = z
@@ -216,6 +218,59 @@ export const operations = {
     output: z.strictObject({ node_id: z.string(), roles: z.array(z.string()) }),
     resource: () => "node:invite",
     cli: { node: "argument", hidden: true },
+  }),
+  discover: operation({
+    summary: "Find nodes that announce themselves on the local network; trusts none of them",
+    description:
+      "Listens for multicast DNS. Anybody on the network can announce anything: what is found is no node of yours until its " +
+      "fingerprint has been compared with what `operon node info` shows on that machine. A name that stands for another key " +
+      "here is a conflict. `--check-health` shakes hands with each node, under a key that is thrown away, and tells which " +
+      "ones have the key they announce. Nodes announce themselves where `daemon.advertise_lan` is true.",
+    effect: "read",
+    input: z.strictObject({
+      timeout_secs: z
+        .number()
+        .min(0.1)
+        .max(DISCOVER_SECS_MAX)
+        .default(DISCOVER_SECS_DEFAULT)
+        .describe("How long to listen"),
+      check_health: z
+        .boolean()
+        .default(false)
+        .describe("Also ask each node whether it has the key it announces"),
+    }),
+    output: z.strictObject({
+      nodes: z.array(
+        z.strictObject({
+          name: z.string(),
+          key: z.string(),
+          fingerprint: z.string(),
+          endpoint: z.string(),
+          state: z.enum(["self", "known", "new", "conflict"]),
+          note: z.string(),
+          health: z.enum(["answers", "other_key", "unreachable"]).optional(),
+        }),
+      ),
+      malformed: z.int().describe("Announcements that were not in form"),
+      complete: z.boolean().describe("False when more was announced than is kept"),
+    }),
+    resource: () => "node:*",
+    cli: {
+      node: "local",
+      saves_nodes: { flag: "output-config", rows: "nodes" },
+      view: {
+        kind: "table",
+        columns: ["name", "state", "health", "fingerprint", "endpoint", "note"],
+        rows: "nodes",
+      },
+    },
+    examples: [
+      {
+        name: "looks around for a moment",
+        input: { timeout_secs: 0.1 },
+        command: "node discover --timeout-secs 0.1",
+      },
+    ],
   }),
   forget: operation({
     summary: "Drop a node's pinned key and close its session",

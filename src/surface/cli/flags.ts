@@ -18,6 +18,7 @@ export interface CommandFlag extends Flag {
           | "text"
           | "file"
           | "save"
+          | "nodes"
           | "listen"
           | "expose"
           | "to"
@@ -199,6 +200,15 @@ function besideFlags(
       value: "FILE",
       summary: "Write to this local file",
       target: { kind: "save" },
+    });
+  }
+  if (cli.saves_nodes) {
+    add({
+      name: cli.saves_nodes.flag,
+      kind: "string",
+      value: "FILE",
+      summary: "Add the nodes to this local configuration, but for those in conflict",
+      target: { kind: "nodes" },
     });
   }
   if (cli.rest) {

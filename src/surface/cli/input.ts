@@ -25,6 +25,8 @@ export interface CallPlan {
   readonly file: string | undefined;
   /** Local file for the node's stream. */
   readonly save: string | undefined;
+  /** Local configuration for the nodes in the output. */
+  readonly nodes: string | undefined;
   /** Addresses of this machine, for commands that listen or connect here. */
   readonly listen: string | undefined;
   readonly isExposed: boolean;
@@ -67,6 +69,7 @@ export async function planCall(
     text: draft.beside.get("text"),
     file: draft.beside.get("file"),
     save: draft.beside.get("save"),
+    nodes: draft.beside.get("nodes"),
     listen: draft.beside.get("listen"),
     isExposed: draft.isExposed,
     localTarget: draft.beside.get("to"),

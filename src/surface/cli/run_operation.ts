@@ -16,6 +16,7 @@ import { runPublish } from "./publish.ts";
 import { askingOn } from "./question.ts";
 import { runRelay } from "./relay.ts";
 import type { Saving } from "./save.ts";
+import type { saveNodes } from "./save_nodes.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
 import { runTerminal } from "./terminal.ts";
@@ -53,6 +54,12 @@ async function openSaving(path: string): Promise<Saving> {
   return saveTo(path);
 }
 
+/** Loaded when it is asked for, as what saves streams is. */
+async function keepNodes(...parts: Parameters<typeof saveNodes>): Promise<void> {
+  const { saveNodes } = await import("./save_nodes.ts");
+  await saveNodes(...parts);
+}
+
 interface CallParts {
   readonly operation: OperationDescription;
   readonly plan: CallPlan;
@@ -86,6 +93,7 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
       running: progress.running,
       saving: saving && progress.saving(saving),
     });
+    if (plan.nodes !== undefined) await keepNodes(output, { operation, path: plan.nodes }, running);
     return exitCodeOf(output, operation);
   } catch (error) {
     call.cancel();
