@@ -1,6 +1,6 @@
 // Commands that outlive their caller, their daemon and even the process that looks after them: real processes, real daemons.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KeyPair } from "../src/identity/key.ts";
 import { operatorPolicy, TestHome, TestNode, until } from "./harness/mesh.ts";
@@ -53,6 +53,14 @@ function lives(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Children of this process, which is the daemon here, that have ended and were not waited for. */
+function zombies(): readonly string[] {
+  const children = readdirSync("/proc/self/task").flatMap((thread) =>
+    readFileSync(`/proc/self/task/${thread}/children`, "latin1").split(" ").filter(Boolean),
+  );
+  return children.filter((pid) => !lives(Number(pid)));
 }
 
 describe("a job", () => {
@@ -145,6 +153,15 @@ describe("a job", () => {
       .split("\n")
       .map(Number);
     expect(lives(pid!)).toBe(false);
+  });
+
+  test("attack 24: leaves no zombie when it is cancelled", async () => {
+    // From its first command on the node inherits what its helpers leave.
+    expect((await call("run", { command: "true" })).error).toBeUndefined();
+    const ids = await Promise.all(Array.from({ length: 20 }, () => start("sleep 60 & sleep 60")));
+    await Promise.all(ids.map((id) => call("cancel", { id })));
+    await until(() => zombies().length === 0, 30_000);
+    expect(zombies()).toEqual([]);
   });
 
   test("attack 32: is not found by another principal, nor listed", async () => {

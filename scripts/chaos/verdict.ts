@@ -159,7 +159,9 @@ export function processesOfFolder(folder: string): readonly string[] {
 
 function commandOf(pid: string): string {
   try {
-    return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`;
+    const words = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
+    // One that ended and was not waited for has no words any more.
+    return `${pid} ${words || readFileSync(`/proc/${pid}/stat`, "latin1")}`;
   } catch {
     return pid;
   }

@@ -21,6 +21,8 @@ export interface Way {
 /** A command that stays, and the port it listens on. */
 export interface Forward extends AsyncDisposable {
   readonly port: number;
+  /** What it complained of so far. */
+  complaints(): string;
 }
 
 /** How long a command may take to end after SIGINT (ms). */
@@ -101,13 +103,19 @@ export class Site implements AsyncDisposable {
   /** Starts a command of `b` that listens on a port of this machine, or offers one. */
   async forward(...words: string[]): Promise<Forward> {
     const command = this.b.command(...words);
+    let complaints = "";
+    const hearing = (async () => {
+      for await (const bytes of command.stderr) complaints += Buffer.from(bytes).toString();
+    })();
     const said = await firstLine(command.stdout);
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
     return {
       port,
+      complaints: () => complaints,
       async [Symbol.asyncDispose]() {
         command.kill("SIGINT");
         const code = await Promise.race([command.exited, Bun.sleep(END_MS)]);
+        await hearing;
         must(code !== undefined, `\`operon ${words.join(" ")}\` ends with Ctrl-C`);
       },
     };

@@ -19,6 +19,8 @@ export interface TestNodeOptions {
   readonly name: string;
   /** YAML of the sections after `policy: mounts`, indented by two: exec, principals, roles. */
   readonly policy?: (own: string) => string;
+  /** YAML of more settings of `policy: exec`, e.g. `session: { record: true }`. */
+  readonly exec?: string;
   /** YAML of `client: nodes`, indented by four. */
   readonly nodes?: string;
   readonly daemon?: string;
@@ -52,6 +54,7 @@ export class TestHome implements Disposable {
   configure({
     name,
     policy = operatorPolicy,
+    exec = "",
     nodes = "",
     daemon = "",
     listen = "127.0.0.1:0",
@@ -66,7 +69,7 @@ client:
 policy:
   mounts:
     - { name: workspace, at: /, path: ${this.workspace} }
-  exec: { roots: [/], env: { allow: [PATH, HOME, LANG] } }
+  exec: { roots: [/], env: { allow: [PATH, HOME, LANG] }, ${exec} }
 ${policy(this.id)}
 `;
     writeFileSync(this.home.config_path, text, { mode: 0o600 });

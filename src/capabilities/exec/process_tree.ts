@@ -11,7 +11,7 @@
 // What escapes: a process that lowers both limits itself (or, as root, raises them) and then loses
 // its parents.
 
-import type { Clock } from "../../clock.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import { libc } from "./libc.ts";
 import { childrenOf, processState, realtimeLimits, threadsOf } from "./process_table.ts";
 
@@ -19,6 +19,8 @@ import { childrenOf, processState, realtimeLimits, threadsOf } from "./process_t
 const TERM_GRACE_MS = 500;
 /** How long SIGKILL may take to be carried out (ms), e.g. while a process hangs in a driver. */
 const KILL_GRACE_MS = 2_000;
+/** How long an orphan that has ended may stay a zombie (ms): many end at once. */
+const REAP_AFTER_MS = 100;
 /** How often to look whether a tree is gone (ms). */
 const LOOK_EVERY_MS = 10;
 
@@ -129,15 +131,22 @@ export function adoptOrphans(): void {
   process.once("exit", () => {
     for (const tree of trees) tree.signal("SIGKILL");
   });
+  let reaping: Disposable | undefined;
+  process.on("SIGCHLD", () => {
+    reaping ??= systemClock.after(REAP_AFTER_MS, () => {
+      reaping = undefined;
+      reapOrphans();
+    });
+  });
   const { hard } = libc().ownRealtimeLimits();
   // Below the own limit, which is itself a tag when this process runs inside another one's command.
   firstTag = hard > 0n && hard < NO_LIMIT ? hard : TAG_BASE;
 }
 
 /** Reaps orphans that have ended, so that none stays a zombie. Quick when there are none. */
-export function reapOrphans(): void {
+function reapOrphans(): void {
   // The kernel gives orphans to the first thread, whose number is the process's own.
-  if (firstTag !== undefined) adopted([process.pid]);
+  adopted([process.pid]);
 }
 
 /**

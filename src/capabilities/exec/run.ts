@@ -7,7 +7,7 @@
 import { constants } from "node:os";
 import type { Clock } from "../../clock.ts";
 import { Input, Output, type OutputChunk, Pipe } from "./pipes.ts";
-import { ProcessTree, reapOrphans } from "./process_tree.ts";
+import { ProcessTree } from "./process_tree.ts";
 
 /** Time between SIGTERM and SIGKILL for what a command left behind when it ended by itself (ms). */
 const LEFTOVER_GRACE_MS = 100;
@@ -60,7 +60,6 @@ export async function* run(
   command: Command,
 ): AsyncGenerator<OutputChunk<Channel>, Ending, undefined> {
   command.signal.throwIfAborted();
-  reapOrphans();
   using stdin = new Pipe();
   using stdout = new Pipe();
   using stderr = new Pipe();

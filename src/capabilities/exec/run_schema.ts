@@ -33,6 +33,13 @@ export const VirtualPath = z
 /** A time a command may take. */
 export const Seconds = z.number().positive().max(TIMEOUT_SECS_MAX);
 
+/** Roles that may know of what others started. */
+export const visibleTo = (what: string) =>
+  z
+    .array(z.string().min(1).max(64))
+    .default([])
+    .describe(`Roles that see and steer the ${what} of others, as far as rules let them`);
+
 /** A command, and where and how to run it. */
 export const RunInput = z
   .strictObject({

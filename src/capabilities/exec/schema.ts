@@ -13,6 +13,7 @@ import {
   Seconds,
   TIMEOUT_SECS_MAX,
   VirtualPath,
+  visibleTo,
   Word,
 } from "./run_schema.ts";
 import { sessionSettings } from "./session/operations.ts";
@@ -70,10 +71,7 @@ export const settings = z.strictObject({
         .min(1024 * 1024)
         .default(JOB_LOG_BYTES_DEFAULT)
         .describe("Output kept of a job; the oldest goes first, and is counted"),
-      visible_to: z
-        .array(z.string().min(1).max(64))
-        .default([])
-        .describe("Roles that see and steer the jobs of others, as far as rules let them"),
+      visible_to: visibleTo("jobs"),
     })
     .default({ max: 1000, log_bytes_max: JOB_LOG_BYTES_DEFAULT, visible_to: [] }),
   session: sessionSettings,

@@ -10,6 +10,7 @@ import { buildEnvironment } from "../environment.ts";
 import type { CommandFacts } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
 import { openFolder, startError } from "../start.ts";
+import { maySee } from "../visibility.ts";
 import { sendInput, startSupervisor } from "./job_channel.ts";
 import { findJob, type Job, listJobs, makeRoom, newJobId, stopJob, viewOf } from "./jobs.ts";
 import { LogReader, type LogRecord, lastLines } from "./log.ts";
@@ -156,9 +157,8 @@ function isVisible(
   { owner }: Job["record"],
   { principal, services }: Pick<JobCall, "principal" | "services">,
 ): boolean {
-  if (owner === principal.id) return true;
-  const settings = services.settings.of("exec") as ExecSettings;
-  return principal.roles.some((role) => settings.jobs.visible_to.includes(role));
+  const { jobs } = services.settings.of("exec") as ExecSettings;
+  return maySee(principal, { owner, visible_to: jobs.visible_to });
 }
 
 async function ended(id: string, call: Omit<JobCall, "signal">, signal: AbortSignal): Promise<Job> {

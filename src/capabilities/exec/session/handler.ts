@@ -1,9 +1,10 @@
 // Handlers of terminals: start the process that holds one, and let its owner look at it.
-// It must never let anybody else find it: another principal's session is missing, not forbidden.
+// It must never let others find it, unless policy's exec.session.visible_to names a role of theirs: it is missing then, not forbidden.
 // Next: host.ts is that process; relay_session.ts relays what it shows.
 
-import { rmSync } from "node:fs";
 import type { Call, Handlers } from "../../../contract/capability.ts";
+import type { ExecSettings } from "../schema.ts";
+import { maySee } from "../visibility.ts";
 import { HostConnection } from "./connection.ts";
 import type { attachedOperations } from "./operations.ts";
 import { relaySession } from "./relay_session.ts";
@@ -25,7 +26,7 @@ type FailingCall = Pick<Call<never, Needs>, "principal" | "services"> & {
 /** One handler per operation of operations.ts. */
 export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
   async *attach({ id, from, read_only, rows, cols }, call) {
-    const { folder } = own(id, call);
+    const { folder } = visibleSession(id, call);
     const end = yield* relaySession({
       id,
       folder,
@@ -42,12 +43,12 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
 
   async sessions(_input, call) {
     const state = call.services.state.folder("exec");
-    const sessions = listSessions(state, call.principal.id).map((found) => describe(state, found));
-    return { sessions };
+    const visible = listSessions(state).filter((session) => isVisible(session, call));
+    return { sessions: visible.map((session) => describe(state, session)) };
   },
 
   async resize({ id, rows, cols }, call) {
-    const { folder } = own(id, call);
+    const { folder } = visibleSession(id, call);
     using host = await HostConnection.open(folder);
     if (!host) throw call.fail("session_lost", { id });
     await host.tell({ rows, cols });
@@ -55,7 +56,7 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
   },
 
   async hangup({ id }, call) {
-    const { folder } = own(id, call);
+    const { folder } = visibleSession(id, call);
     using host = await HostConnection.open(folder);
     if (host) {
       host.attach({ from: Number.MAX_SAFE_INTEGER, read_only: true, holds: false });
@@ -70,7 +71,7 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
   },
 
   async *replay({ id, speed, idle_max_secs, raw }, call) {
-    const { folder, description } = own(id, call);
+    const { folder, description } = visibleSession(id, call);
     if (!description.is_recorded) throw call.fail("not_recorded", { id });
     let output_bytes = 0;
     for await (const bytes of playRecording(folder, {
@@ -106,27 +107,28 @@ export function endingOf(
   };
 }
 
-/** Forgets a session that never came to be. */
-export function forgetSession(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
-}
-
-/** The caller's own session. @throws `exec.missing_session` */
-function own(id: string, call: FailingCall) {
+/** A session the caller may know of. @throws `exec.missing_session` */
+function visibleSession(id: string, call: FailingCall) {
   const state = call.services.state.folder("exec");
-  const description = findSession(state, { id, owner: call.principal.id });
-  if (!description) throw call.fail("missing_session");
+  const description = findSession(state, id);
+  if (!description || !isVisible(description, call)) throw call.fail("missing_session");
   return { description, folder: sessionFolder(state, id) };
 }
 
+function isVisible({ owner }: SessionDescription, call: Omit<FailingCall, "fail">): boolean {
+  const { session } = call.services.settings.of("exec") as ExecSettings;
+  return maySee(call.principal, { owner, visible_to: session.visible_to });
+}
+
 function describe(state: string, description: SessionDescription) {
-  const { id, argv, cwd, started_at, is_recorded } = description;
+  const { id, owner_name, argv, cwd, started_at, is_recorded } = description;
   const folder = sessionFolder(state, id);
   const end = endOf(folder);
   const live = isHosted(folder) ? ("running" as const) : ("lost" as const);
   return {
     id,
     state: end ? ("ended" as const) : live,
+    owner: owner_name,
     command: [...argv],
     cwd,
     started_at,

@@ -12,17 +12,18 @@ import { buildEnvironment } from "../environment.ts";
 import { type CommandFacts, commandFacts, type RunRequest } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
 import { openFolder, startError } from "../start.ts";
-import { endingOf, forgetSession } from "./handler.ts";
+import { endingOf } from "./handler.ts";
 import type { HostAnswer, HostRequest } from "./host.ts";
 import { relaySession, type SessionChunk } from "./relay_session.ts";
 import type { sessionOperation } from "./session_operation.ts";
 import {
-  countLive,
   FILES,
+  forgetSession,
   HOST_NAME,
   makeSessionFolder,
   newSessionId,
   type SessionDescription,
+  tidySessions,
   writeWhole,
 } from "./session_record.ts";
 
@@ -62,9 +63,12 @@ export async function* openSession(
   if (facts.problem) throw call.fail(facts.problem.error, facts.problem.data);
   if (process.platform !== "linux") throw call.fail("session_denied");
   const settings = call.services.settings.of("exec") as ExecSettings;
-  const { running_max, record, recording_bytes_max } = settings.session;
+  const { running_max, record, recording_bytes_max, recordings_max } = settings.session;
   const state = call.services.state.folder("exec");
-  if (countLive(state) >= running_max) throw call.fail("busy", { running_max });
+  const { live, kept } = tidySessions(state);
+  if (live >= running_max) throw call.fail("busy", { running_max });
+  if (record && live + kept >= recordings_max)
+    throw call.fail("recordings_full", { recordings_max });
   using cwd = openFolder(facts, call);
   const id = newSessionId();
   const folder = makeSessionFolder(state, id);
@@ -86,10 +90,12 @@ export async function* openSession(
       id,
       kind: "session",
       owner: call.principal.id,
+      owner_name: call.principal.name,
       argv: facts.argv,
       cwd: facts.cwd ?? "/",
       started_at: new Date(systemClock.nowMs()).toISOString(),
       is_recorded: isRecorded,
+      is_kept: record,
       is_ephemeral: input.ephemeral,
       host_pid,
     };
@@ -119,12 +125,14 @@ async function startHost(request: HostRequest): Promise<number> {
     // Not the command's folder: the process must not take anything from what lies there.
     cwd: "/",
     env: {},
-    stdin: new TextEncoder().encode(JSON.stringify(request)),
+    stdin: "pipe",
     stdout: "pipe",
     stderr: "ignore",
     detached: true,
   });
   host.unref();
+  host.stdin.write(JSON.stringify(request));
+  await host.stdin.end();
   const { error } = await firstLine(host.stdout);
   if (error === undefined) return host.pid;
   throw Object.assign(new Error(`The session could not be started (${error})`), {

@@ -1,9 +1,10 @@
 // Terminals on a node, as data: open one, look at it again, resize it, end it, see its recording.
-// It must never do I/O; whose sessions somebody may touch is decided by handler.ts: one's own, nobody else's.
+// It must never do I/O; whose sessions somebody may touch is decided by handler.ts: one's own, unless policy says more.
 // Next: handler.ts serves them; host.ts is the process behind each session.
 
 import { z } from "zod";
 import { bytes, operation } from "../../../contract/operation.ts";
+import { visibleTo } from "../run_schema.ts";
 
 const SIZE_MAX = 4096;
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
@@ -16,6 +17,8 @@ const SessionId = z
 
 /** A terminal is somebody's working day, not a command with a deadline (s). */
 const SESSION_SECS_DEFAULT = 7 * 24 * 60 * 60;
+
+const RECORDINGS_MAX_DEFAULT = 10_000;
 
 /** Settings of sessions: `policy.exec.session`. */
 export const sessionSettings = z
@@ -34,13 +37,22 @@ export const sessionSettings = z
       .min(4096)
       .default(256 * 1024 * 1024)
       .describe("A session whose recording is longer is ended"),
+    recordings_max: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(RECORDINGS_MAX_DEFAULT)
+      .describe("Recordings that `record` requires are kept; with this many, no session is opened"),
     running_max: z.int().min(1).max(4096).default(64),
+    visible_to: visibleTo("sessions"),
   })
   .default({
     record: false,
     recording_bytes_max: 256 * 1024 * 1024,
+    recordings_max: RECORDINGS_MAX_DEFAULT,
     running_max: 64,
     max_secs: SESSION_SECS_DEFAULT,
+    visible_to: [],
   });
 
 const Ending = z.strictObject({
@@ -109,7 +121,7 @@ export const attachedOperations = {
     ],
   }),
   sessions: operation({
-    summary: "List your sessions",
+    summary: "List sessions, oldest first",
     effect: "read",
     input: z.strictObject({}),
     output: z.strictObject({
@@ -117,6 +129,7 @@ export const attachedOperations = {
         z.strictObject({
           id: z.string(),
           state: z.enum(["running", "ended", "lost"]),
+          owner: z.string(),
           command: z.array(z.string()),
           cwd: z.string(),
           started_at: z.string(),
@@ -131,7 +144,7 @@ export const attachedOperations = {
       node: "argument",
       view: {
         kind: "table",
-        columns: ["id", "state", "exit_code", "started_at", "command"],
+        columns: ["id", "state", "exit_code", "started_at", "owner", "command"],
         rows: "sessions",
       },
     },
@@ -240,6 +253,11 @@ export const sessionErrors = {
     kind: "permission_denied",
     message: "This node opens no terminals",
     hint: "Sessions need Linux on the node; commands without a terminal run with `operon exec run`",
+  },
+  recordings_full: {
+    kind: "resource_exhausted",
+    message: "This node keeps as many required recordings as it may",
+    hint: "Move the oldest out of state/exec in the node's home, or raise exec.session.recordings_max",
   },
   recording_failed: {
     kind: "unavailable",

@@ -4,6 +4,7 @@
 
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -11,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -29,12 +31,15 @@ export const FILES = {
 export interface SessionDescription {
   readonly id: string;
   readonly kind: "session";
-  /** Key id of who started it. */
+  /** Key id of who started it, and its name then. */
   readonly owner: string;
+  readonly owner_name: string;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly started_at: string;
   readonly is_recorded: boolean;
+  /** Whether policy had it recorded: it is never forgotten then. */
+  readonly is_kept: boolean;
   readonly is_ephemeral: boolean;
   /** Process that holds the terminal. */
   readonly host_pid: number;
@@ -46,8 +51,10 @@ export interface KeptEnd extends SessionEnd {
   readonly output_from: number;
 }
 
-/** Ended sessions that are kept; one that was recorded counts like any other. */
+/** Ended sessions that are kept, not counting those whose recording policy requires. */
 const ENDED_MAX = 500;
+/** How long opening a session may take (ms). */
+const BIRTH_MS = 60_000;
 /** Name of the helper process that holds a terminal. */
 export const HOST_NAME = "terminal-host";
 const ID = /^s[0-9a-z]{12}$/;
@@ -84,47 +91,61 @@ export function writeWhole(folder: string, name: string, content: Uint8Array | s
   renameSync(beside, join(folder, name));
 }
 
-/** A session of this principal; `undefined` for another's just as for none. */
-export function findSession(
-  state: string,
-  { id, owner }: { readonly id: string; readonly owner: string },
-): SessionDescription | undefined {
+/** A session, whosever it is. */
+export function findSession(state: string, id: string): SessionDescription | undefined {
   if (!ID.test(id)) return undefined;
-  const found = readJson<SessionDescription>(join(state, id, FILES.description));
-  return found?.kind === "session" && found.owner === owner ? found : undefined;
+  const folder = sessionFolder(state, id);
+  const found = readOnce<SessionDescription>(folder, FILES.description);
+  return found?.kind === "session" && existsSync(folder) ? found : undefined;
 }
 
-/** Sessions of a principal, oldest first. */
-export function listSessions(state: string, owner: string): readonly SessionDescription[] {
+/** All sessions, oldest first. */
+export function listSessions(state: string): readonly SessionDescription[] {
   return readdirSync(state)
-    .flatMap((id) => findSession(state, { id, owner }) ?? [])
+    .flatMap((id) => findSession(state, id) ?? [])
     .toSorted((a, b) => a.started_at.localeCompare(b.started_at));
 }
 
 /** How a session ended, if it has. */
 export function endOf(folder: string): KeptEnd | undefined {
-  return readJson<KeptEnd>(join(folder, FILES.end));
+  return readOnce<KeptEnd>(folder, FILES.end);
 }
 
-/** How many sessions have not ended, whosever they are; forgets the oldest of those that have. */
-export function countLive(state: string): number {
-  const ids = readdirSync(state).filter((id) => ID.test(id));
-  const ended: { readonly id: string; readonly at: string }[] = [];
+/** How many sessions there are. */
+export interface SessionCounts {
+  /** Not ended. */
+  readonly live: number;
+  /** Ended, with a recording that policy requires. */
+  readonly kept: number;
+}
+
+/** Counts sessions, whosever they are, and forgets the oldest of those that have ended and need not be kept. */
+export function tidySessions(state: string): SessionCounts {
+  const forgettable: { readonly folder: string; readonly at: string }[] = [];
   let live = 0;
-  for (const id of ids) {
-    const end = endOf(join(state, id));
-    if (end) ended.push({ id, at: end.ended_at });
-    else if (isHosted(join(state, id))) live++;
-    else ended.push({ id, at: "" });
+  let kept = 0;
+  for (const id of readdirSync(state).filter((name) => ID.test(name))) {
+    const folder = sessionFolder(state, id);
+    const end = endOf(folder);
+    const description = readOnce<SessionDescription>(folder, FILES.description);
+    if (!end && (description ? isHosted(folder) : isYoung(folder))) live++;
+    else if (description?.is_kept) kept++;
+    else forgettable.push({ folder, at: end?.ended_at ?? "" });
   }
-  const oldest = ended.toSorted((a, b) => a.at.localeCompare(b.at)).slice(0, -ENDED_MAX);
-  for (const { id } of oldest) rmSync(join(state, id), { recursive: true, force: true });
-  return live;
+  const oldest = forgettable.toSorted((a, b) => a.at.localeCompare(b.at)).slice(0, -ENDED_MAX);
+  for (const { folder } of oldest) forgetSession(folder);
+  return { live, kept };
+}
+
+/** Removes all there is of a session. */
+export function forgetSession(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  for (const name of [FILES.description, FILES.end]) readFiles.delete(join(folder, name));
 }
 
 /** Whether the process that holds the terminal still lives; another may have its id by now, so it is only a hint. */
 export function isHosted(folder: string): boolean {
-  const { host_pid } = readJson<SessionDescription>(join(folder, FILES.description)) ?? {};
+  const { host_pid } = readOnce<SessionDescription>(folder, FILES.description) ?? {};
   if (host_pid === undefined) return false;
   try {
     return readFileSync(`/proc/${host_pid}/cmdline`, "latin1").includes(HOST_NAME);
@@ -133,9 +154,20 @@ export function isHosted(folder: string): boolean {
   }
 }
 
-function readJson<Value>(path: string): Value | undefined {
+/** Whether a session that has no description yet may still get one. */
+function isYoung(folder: string): boolean {
+  return Date.now() - statSync(folder).mtimeMs < BIRTH_MS;
+}
+
+/** Files that are written once and never changed, so that thousands of old sessions cost a new one little. */
+const readFiles = new Map<string, unknown>();
+
+function readOnce<Value>(folder: string, name: string): Value | undefined {
+  const path = join(folder, name);
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Value;
+    const value = readFiles.get(path) ?? JSON.parse(readFileSync(path, "utf8"));
+    readFiles.set(path, value);
+    return value as Value;
   } catch {
     return undefined;
   }
