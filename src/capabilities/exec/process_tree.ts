@@ -131,10 +131,12 @@ export function adoptOrphans(): void {
   process.once("exit", () => {
     for (const tree of trees) tree.signal("SIGKILL");
   });
-  let reaping: Disposable | undefined;
+  let isDue = false;
   process.on("SIGCHLD", () => {
-    reaping ??= systemClock.after(REAP_AFTER_MS, () => {
-      reaping = undefined;
+    if (isDue) return;
+    isDue = true;
+    systemClock.after(REAP_AFTER_MS, () => {
+      isDue = false;
       reapOrphans();
     });
   });
