@@ -94,6 +94,32 @@ test("Ctrl-C cancels the running command and not the shell", async () => {
   expect(await shell.child.exited).toBe(3);
 }, 30_000);
 
+test("sh has a terminal on its node by itself, and gives this one back", async () => {
+  await using shell = await openShell();
+  shell.type("b: sh\r");
+  await shell.until("# ");
+  shell.type("test -t 0 && test -t 1 && echo ter''minal in $PWD\r");
+  expect(await shell.until("# ")).toContain(`terminal in ${b.test.workspace}`);
+  shell.type(`sleep 600\r${CTRL_C}`);
+  await shell.until("# ");
+  shell.type("exit 3\r");
+  await shell.until("local:/> ");
+  shell.type("echo a''gain\r");
+  await shell.until("again");
+}, 30_000);
+
+test.each(["", "cat\r", "sleep 600\r", "sh\r"])(
+  "it ends with its terminal, after %j",
+  async (line) => {
+    await using shell = await openShell();
+    shell.type(`${line}`);
+    if (line !== "") await until(() => shell.text.includes(line.trim()));
+    shell.hangUp();
+    expect(await shell.child.exited).toBeLessThan(144);
+  },
+  30_000,
+);
+
 test("a wait of more than a second is shown, and gone before the next prompt", async () => {
   await using shell = await openShell();
   shell.type("sleep 1.5\r");

@@ -37,6 +37,11 @@ export class TypedTerminal implements AsyncDisposable {
     this.child.terminal?.write(keys);
   }
 
+  /** Takes the terminal away, as closing its window does. */
+  hangUp(): void {
+    this.child.terminal?.close();
+  }
+
   /** Waits for a text after the one that was waited for last; resolves to what came up to its end. */
   async until(expected: string): Promise<string> {
     const start = this.#seen;

@@ -45,14 +45,20 @@ export async function runTerminal(
   const isInteractive = stdin.isTty && stdout.isTty;
   const leaving = new AbortController();
   using keys = keysFrom?.takeKeys() ?? (isInteractive ? stdin.takeKeys?.() : undefined);
-  const outgoing = keys ? untilLeaving(keys, () => leaving.abort()) : source?.items;
+  const standing: Standing = { session: undefined, position: 0 };
+  const outgoing = keys
+    ? untilLeaving(
+        keys,
+        () => leaving.abort(),
+        () => standing.session !== undefined,
+      )
+    : source?.items;
   const call = caller.call(plan.node, operation.id, terminalInput(operation, plan, running), {
     // Leaving is no failure of the call; it is cancelled like one, and the session stays.
     signal: AbortSignal.any([context.signal, leaving.signal]),
     ...(globals.timeoutSecs === undefined ? {} : { timeout_ms: globals.timeoutSecs * 1000 }),
     ...(outgoing === undefined ? {} : { outgoing }),
   });
-  const standing: Standing = { session: undefined, position: 0 };
   const screen = new Screen();
   using _sizes = keys && followSize(caller, { operation, plan, standing });
   try {

@@ -41,3 +41,22 @@ test("untilLeaving() passes bytes on that are no text", async () => {
   for await (const bytes of untilLeaving(keys(), () => {})) parts.push(bytes);
   expect(Buffer.concat(parts).equals(all)).toBeTrue();
 });
+
+test("untilLeaving() leaves at Ctrl-C as long as nobody is there to be interrupted", async () => {
+  async function* keys() {
+    yield Uint8Array.of(0x61, 0x03);
+    yield Uint8Array.of(0x03);
+  }
+  const passed: Uint8Array[] = [];
+  let hasLeft = false;
+  let isThere = true;
+  const leave = () => {
+    hasLeft = true;
+  };
+  for await (const bytes of untilLeaving(keys(), leave, () => isThere)) {
+    passed.push(bytes);
+    isThere = false;
+  }
+  expect(passed).toEqual([Uint8Array.of(0x61, 0x03)]);
+  expect(hasLeft).toBeTrue();
+});

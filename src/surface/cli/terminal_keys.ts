@@ -16,11 +16,11 @@ const WAITING_MAX = 64;
 /** Takes the keys of standard input, which must be a terminal, until it is disposed of. */
 export function takeKeys(): Keys {
   const input = process.stdin;
-  input.setRawMode(true);
+  setRawMode(true);
   const restoreOutput = passOutputThrough();
   const restore = () => {
     restoreOutput();
-    input.setRawMode(false);
+    setRawMode(false);
   };
   process.once("exit", restore);
   // No iterator of the stream: one that still waits when it is left would take the next one's first key.
@@ -63,6 +63,15 @@ export function takeKeys(): Keys {
       restore();
     },
   };
+}
+
+/** Every key by itself, or lines again; of no effect on a terminal that is gone, which whoever reads it notices. */
+export function setRawMode(isRaw: boolean): void {
+  try {
+    process.stdin.setRawMode(isRaw);
+  } catch {
+    // Its window was closed: nothing is left to be put in order.
+  }
 }
 
 /**

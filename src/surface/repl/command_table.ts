@@ -13,7 +13,7 @@ export const OWN_COMMANDS = {
   cd: "Go to a folder: cd data, cd .., cd gpu:/data, cd gpu:",
   pwd: "Show the node and folder",
   edit: "Edit a file here, and write it back if nobody else has changed it",
-  tty: "Run a command that needs a terminal",
+  tty: "Run a command in a terminal; sh, vim, top and their like get one by themselves",
   help: "Explain: help, help COMMAND",
   history: "Show the lines of before",
   exit: "Leave, as Ctrl-D does",

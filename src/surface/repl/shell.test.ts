@@ -129,7 +129,7 @@ test.each([
   "cat x 2>&1",
   "cd x | cat y",
   "cat 'x",
-  "cat --nope x",
+  "cat --nope /x",
   "exit 1000",
   "cd a b",
   "pwd x",
@@ -144,8 +144,15 @@ test.each([
   expect(all.calls).toEqual([]);
 });
 
-test("a flag a short word does not have points to the node's own command", async () => {
-  expect((await fakeShell().run("ls -la")).stderr).toContain("! ls …");
+test("a flag a short word does not have means the node's own command, where that only looks", async () => {
+  const { run, nodes: all } = fakeShell();
+  expect((await run("ls -la sub")).stdout).toBe("local ran ls -la sub\n");
+  expect((await run("b: ls -la")).stdout).toBe("b ran ls -la\n");
+  all.calls.length = 0;
+  for (const line of ["ls -la /sub", "ls -la b:/sub", "rm -rf x"]) {
+    expect((await run(line)).stderr).toContain(`! ${line.slice(0, 2)} …`);
+  }
+  expect(all.calls).toEqual([]);
 });
 
 test("cd goes to folders that are there", async () => {
@@ -275,6 +282,13 @@ test("tty runs a command where an operation gives a terminal, with the keys of t
   shell.scope.place = { node: "a", path: "/data" };
   expect(await run("tty upper")).toMatchObject({ code: 0, stdout: "KEYS" });
   expect(isTaken).toBeFalse();
+  await run("b: sh");
+  await run("cat b:/nothing | sh");
+  await run("on a,b: sh");
+  expect(all.calls.splice(1).map(({ node, operation }) => `${node} ${operation}`)).toEqual([
+    "b box.screen",
+    ...["b box.get", "a box.run", "a box.run", "b box.run"],
+  ]);
   expect(all.calls).toMatchObject([
     {
       node: "a",

@@ -13,11 +13,13 @@ import { usageError } from "../cli/usage_error.ts";
 import type { GlobalFlags } from "../cli/verb.ts";
 import { type CommandTable, type Found, findCommand, nodeAt } from "./command_table.ts";
 import type { LineContext } from "./line_context.ts";
+import { needsTerminal } from "./needs_terminal.ts";
 import { assertAlone, runOwn } from "./own_command.ts";
 import type { RunStage } from "./pipeline.ts";
 import { type Place, placeAt, placeText } from "./place.ts";
 import type { Stage } from "./shell_line.ts";
 import { flagOf, partOf } from "./shell_part.ts";
+import { runInTerminal } from "./terminal_line.ts";
 
 /** The commands of a pipe, redirections as commands of their own. @throws OperonError `cli.*` */
 export function stagesOf(stages: readonly Stage[], context: LineContext): readonly RunStage[] {
@@ -69,8 +71,22 @@ export function foreignStage(
   const flags = new Map<string, readonly string[]>();
   const flag = flagOf(operation, "cwd");
   if (place.path !== undefined && flag !== undefined) flags.set(flag, [place.path]);
-  return (stdio) =>
-    run(operation, { words: [place.node], flags, rest: [text] }, { context, stdio });
+  return (stdio) => {
+    if (needsTerminal(text) && isTerminals(stdio, context)) {
+      const { scope } = context;
+      const there = { node: place.node, path: place.path ?? "/" };
+      return runInTerminal(text, { ...context, scope: { ...scope, place: there } });
+    }
+    return run(operation, { words: [place.node], flags, rest: [text] }, { context, stdio });
+  };
+}
+
+/** Whether a command has the terminal for itself: it is no part of a pipe, and no other node prints beside it. */
+function isTerminals({ stdin, stdout }: Stdio, { shell, running }: LineContext): boolean {
+  const { terminal, running: own } = shell.parts;
+  const { stdio } = own.context;
+  const isOwn = stdin === stdio.stdin && stdout === stdio.stdout;
+  return terminal !== undefined && isOwn && !running.globals.json;
 }
 
 /** Neighbours that are for one node's own shell go there as one pipe. */
@@ -125,6 +141,7 @@ function commandStage(stage: Stage, { context, isAlone }: StageOptions): RunStag
     const text = stage.text.replace(/^\S+\s*/, "");
     return (stdio) => runOwn(found, { context: there, stdio, text });
   }
+  if (isNodesOwn(found, shell.table)) return foreignStage(stage.text, there.scope.place, context);
   return (stdio) => runFound(found, { context: there, stdio });
 }
 
@@ -163,6 +180,21 @@ async function runFound(found: FoundCommand, options: RunOptions): Promise<numbe
   const isFolder = command?.kind === "operation" && command.operation.cli.shell?.part === "folder";
   const isHere = isFolder && line.words.length === 0 && line.rest === undefined;
   return runLine(isHere ? { ...line, words: ["."] } : line, options);
+}
+
+/**
+ * Whether the node's own command of that name is meant: `ls -la`, which only looks, and at nothing but what is the same
+ * to both. An absolute path is not: the node's own command knows no mounts.
+ */
+function isNodesOwn({ argv, word }: FoundCommand, { root, words }: CommandTable): boolean {
+  const given = argv.slice(2);
+  if (words.get(word)?.effect !== "read" || given.some((text) => /^\/|:/.test(text))) return false;
+  try {
+    readCommandLine(root, argv);
+    return false;
+  } catch (error) {
+    return error instanceof OperonError && error.code === "cli.flag_unknown";
+  }
 }
 
 /** What a short word does not know, the node's own command of that name may. */

@@ -3,7 +3,7 @@
 // Next: shell_session.ts reads lines with it.
 
 import { createInterface, type Interface } from "node:readline";
-import { type Keys, takeKeys } from "../cli/terminal_keys.ts";
+import { type Keys, setRawMode, takeKeys } from "../cli/terminal_keys.ts";
 import type { LocalTerminal } from "./line_context.ts";
 
 /** Lines typed or pasted ahead. */
@@ -98,7 +98,7 @@ export class Terminal implements LocalTerminal, Disposable {
     this.#waiting = resolve;
     this.#interrupt = interrupt;
     const editor = this.#open();
-    process.stdin.setRawMode(true);
+    setRawMode(true);
     editor.setPrompt(prompt);
     editor.resume();
     editor.prompt(true);
@@ -149,7 +149,7 @@ export class Terminal implements LocalTerminal, Disposable {
   #rest(): void {
     this.#editor?.pause();
     process.stdin.pause();
-    process.stdin.setRawMode(false);
+    setRawMode(false);
   }
 
   #clear(): void {
@@ -160,7 +160,11 @@ export class Terminal implements LocalTerminal, Disposable {
   #close(): void {
     const editor = this.#editor;
     this.#editor = undefined;
-    editor?.close();
+    try {
+      editor?.close();
+    } catch {
+      // It puts a terminal in order that may be gone.
+    }
     if (editor) this.#rest();
   }
 }

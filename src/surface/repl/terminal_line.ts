@@ -1,4 +1,4 @@
-// `tty COMMAND`: a command that needs a terminal, in one on its node, with the keys of this one.
+// A command that needs a terminal, asked for with `tty` or known to: in one on its node, with the keys of this one.
 // It must never leave this terminal with its keys taken.
 // Next: shell_part.ts finds the operation that gives a terminal.
 
