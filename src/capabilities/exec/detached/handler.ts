@@ -42,7 +42,7 @@ export const jobHandlers: Handlers<Operations, Needs> = {
     if (facts.problem) throw call.fail(facts.problem.error, facts.problem.data);
     const settings = call.services.settings.of("exec") as ExecSettings;
     const jobs = jobsFolder(call);
-    if (!(await makeRoom(jobs, settings.jobs.max)))
+    if (!(await takeRoom(jobs, settings.jobs.max)))
       throw call.fail("jobs_full", { max: settings.jobs.max });
     const id = newJobId();
     const job_folder = join(jobs, id);
@@ -140,6 +140,18 @@ export const jobHandlers: Handlers<Operations, Needs> = {
     return { ...view, exit_code: view.exit_code ?? unknown };
   },
 };
+
+/** Jobs that look for room now: none of them may take what another is about to have. */
+let looking = 0;
+
+async function takeRoom(jobs: string, max: number): Promise<boolean> {
+  looking++;
+  try {
+    return await makeRoom(jobs, max - looking + 1);
+  } finally {
+    looking--;
+  }
+}
 
 function jobsFolder({ services }: Pick<JobCall, "services">): string {
   const folder = join(services.state.folder("exec"), "jobs");

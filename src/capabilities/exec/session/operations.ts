@@ -17,6 +17,8 @@ const SessionId = z
 
 /** A terminal is somebody's working day, not a command with a deadline (s). */
 const SESSION_SECS_DEFAULT = 7 * 24 * 60 * 60;
+/** Timers hold 2^31 ms; one that was set to more would end the session at once. */
+const SESSION_SECS_MAX = 24 * 24 * 60 * 60;
 
 const RECORDINGS_MAX_DEFAULT = 10_000;
 
@@ -30,6 +32,7 @@ export const sessionSettings = z
     max_secs: z
       .int()
       .min(1)
+      .max(SESSION_SECS_MAX)
       .default(SESSION_SECS_DEFAULT)
       .describe("Longest time of a session that is given no --timeout-secs"),
     recording_bytes_max: z
