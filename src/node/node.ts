@@ -40,7 +40,7 @@ import { PeerService } from "./peer_service.ts";
 import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_state.ts";
 import { policyView } from "./policy_view.ts";
 import { Runner } from "./running.ts";
-import { StrangerLimit } from "./stranger_limit.ts";
+import { StrangerLimit, strangerRefused, tooManyTries } from "./stranger_limit.ts";
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -65,6 +65,7 @@ export class Node implements Caller {
   readonly #runner: Runner;
   readonly #authority: Authority;
   readonly #strangers: StrangerLimit;
+  readonly #invites: Invites;
   readonly #calls = new CallLimit();
   readonly #services: Services;
   readonly #startedAt: string;
@@ -108,16 +109,16 @@ export class Node implements Caller {
       serve: (message, session) => void this.#serve(message, session),
       notice: options.notice,
     });
-    const invites = new Invites(options.home.invites_path, options.clock);
+    this.#invites = new Invites(options.home.invites_path, options.clock);
     this.#authority = new Authority({
       policy: () => this.#state.policy,
       audit,
       usage: new UsageLedger(options.clock),
       clock: options.clock,
       nodeKey: options.key.publicKey.id,
-      isInviting: () => invites.isOpen,
+      isInviting: () => this.#invites.isOpen,
     });
-    this.#services = this.#makeServices(invites);
+    this.#services = this.#makeServices();
     this.#runner = new Runner({
       authority: this.#authority,
       services: this.#services,
@@ -267,21 +268,17 @@ export class Node implements Caller {
   /** A key nobody knows gets one answer, whatever it asks: neither operations nor inputs are looked at for it. */
   #refuseStranger({ message, principal, via }: VerifiedRequest): void {
     const { principals } = this.#state.policy;
-    const isOpen =
-      this.#options.registry.find(message.body.operation)?.operation.open_to === "invited";
-    const isKnown = principals.has(principal.id) || isOpen;
+    const isKnown = principals.has(principal.id) || this.#isInvited(message.body.operation);
     const isRelayKnown =
       via === undefined || principals.has(via.id) || via.id === this.#options.key.publicKey.id;
-    if (isKnown && isRelayKnown) return;
-    throw new OperonError({
-      code: "policy.denied",
-      kind: "permission_denied",
-      message: isKnown
-        ? "The relay of this call is no principal of this node"
-        : `The key ${principal.id} is no principal of this node`,
-      hint: "Ask whoever keeps the node for an invitation: operon node invite --role ROLE there, operon node join CODE here",
-      data: { reason: isKnown ? "relay-not-allowed" : "principal-unknown" },
-    });
+    if (!isKnown || !isRelayKnown) throw strangerRefused(principal, isKnown);
+    if (!principals.has(principal.id) && !this.#strangers.mayTry()) throw tooManyTries();
+  }
+
+  /** Whether a stranger may ask for this now. */
+  #isInvited(operation: string): boolean {
+    const isOpen = this.#options.registry.find(operation)?.operation.open_to === "invited";
+    return isOpen && this.#invites.isOpen;
   }
 
   #self(): Session {
@@ -331,7 +328,7 @@ export class Node implements Caller {
     };
   }
 
-  #makeServices(invites: Invites): Services {
+  #makeServices(): Services {
     const { home, key, clock, registry } = this.#options;
     const traces = new TraceStore(home.traces_path);
     const mounts = () => this.#mounts;
@@ -372,7 +369,7 @@ export class Node implements Caller {
         clock,
         addresses: this.addresses,
         connector: this.connector,
-        invites,
+        invites: this.#invites,
         info: () => this.#info(),
         roles: () => [...this.#state.policy.roles.keys()],
         addPrincipal: (principal) => this.#addPrincipal(principal),

@@ -143,7 +143,9 @@ export class PeerService implements Peers {
       if (!warm) session.close("");
       throw error;
     })) as { node_id: string; roles: string[] };
-    const name = options.name ?? answer.node_id;
+    const isDialled = warm === undefined;
+    const name =
+      options.name ?? this.#nameFor(String(answer.node_id), isDialled ? endpoint : undefined);
     addresses.pin({ name, key: inviter, endpoint });
     return { node: name, key: inviter.id, endpoint, roles: answer.roles };
   }
@@ -190,6 +192,24 @@ export class PeerService implements Peers {
     if (!isKnown)
       addresses.pin({ name, key: PublicKey.parse(caller.key), endpoint: caller.endpoint });
     return { node_id: this.info().node_id, roles: invite.roles };
+  }
+
+  /**
+   * What another node calls itself, numbered where that would make a name mean it that means something else here: the
+   * own node, or an address in the configuration whose key nobody has seen yet.
+   * @param endpoint where it answered
+   */
+  #nameFor(wished: string, endpoint: string | undefined): string {
+    const { addresses } = this.#options;
+    const known = new Map(addresses.list().map((address) => [address.name, address]));
+    const isTaken = (name: string) => {
+      const address = known.get(name);
+      const isKeyless = address !== undefined && address.key === undefined;
+      return addresses.isOwn(name) || (isKeyless && address.endpoint !== endpoint);
+    };
+    let name = wished;
+    for (let number = 2; isTaken(name); number++) name = `${wished}-${number}`;
+    return name;
   }
 
   #peerInfo(address: Address): PeerInfo {

@@ -3,6 +3,8 @@
 // Next: node.ts asks before it admits and before it records.
 
 import type { Clock } from "../clock.ts";
+import type { Principal } from "../contract/capability.ts";
+import { OperonError } from "../error.ts";
 import type { Session } from "../wire/session.ts";
 
 /** Sessions of strangers at once; the oldest goes when another comes. */
@@ -11,16 +13,20 @@ const SESSIONS_MAX = 64;
 const STAY_MS = 30_000;
 /** Audit entries about refused strangers and malformed requests, per second: a flood must not fill the disk. */
 const RECORDS_PER_SEC = 20;
+/** Invitations strangers may try to redeem, per second. */
+const TRIES_PER_SEC = 20;
 
 /** Keeps strangers few. */
 export class StrangerLimit {
   readonly #clock: Clock;
   readonly #sessions = new Set<Session>();
-  #windowStartMs = 0;
-  #recorded = 0;
+  readonly #records: PerSecond;
+  readonly #tries: PerSecond;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#records = new PerSecond(clock, RECORDS_PER_SEC);
+    this.#tries = new PerSecond(clock, TRIES_PER_SEC);
   }
 
   /** Lets a stranger's session stay for a while; it may stay on once it `isKnown`. */
@@ -39,12 +45,57 @@ export class StrangerLimit {
 
   /** Whether another refusal may be recorded this second. */
   mayRecord(): boolean {
+    return this.#records.take();
+  }
+
+  /** Whether another stranger may try an invitation this second: what is decided is recorded, too. */
+  mayTry(): boolean {
+    return this.#tries.take();
+  }
+}
+
+/** So many a second, and no more. */
+class PerSecond {
+  readonly #clock: Clock;
+  readonly #most: number;
+  #windowStartMs = 0;
+  #taken = 0;
+
+  constructor(clock: Clock, most: number) {
+    this.#clock = clock;
+    this.#most = most;
+  }
+
+  take(): boolean {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#windowStartMs >= 1000) {
       this.#windowStartMs = nowMs;
-      this.#recorded = 0;
+      this.#taken = 0;
     }
-    this.#recorded++;
-    return this.#recorded <= RECORDS_PER_SEC;
+    this.#taken++;
+    return this.#taken <= this.#most;
   }
+}
+
+/** The one answer strangers get; `isKnown` when only whoever relayed the call is one. */
+export function strangerRefused({ id }: Principal, isKnown: boolean): OperonError {
+  return new OperonError({
+    code: "policy.denied",
+    kind: "permission_denied",
+    message: isKnown
+      ? "The relay of this call is no principal of this node"
+      : `The key ${id} is no principal of this node`,
+    hint: "Ask whoever keeps the node for an invitation: operon node invite --role ROLE there, operon node join CODE here",
+    data: { reason: isKnown ? "relay-not-allowed" : "principal-unknown" },
+  });
+}
+
+/** More strangers try an invitation than are let through. */
+export function tooManyTries(): OperonError {
+  return new OperonError({
+    code: "node.too_many_strangers",
+    kind: "resource_exhausted",
+    message: "Too many keys that this node does not know try to join it",
+    hint: "Try again in a moment",
+  });
 }
