@@ -315,7 +315,7 @@ describe("attack 11: one stream's reader stops", () => {
     // With much unread, the kernel may drop the reason with the connection.
     expect(["wire.too_many_calls", ""]).toContain(await peer.socket.closed());
     expect((await a.call("local", "node.info", {})).error).toBeUndefined();
-  });
+  }, 30_000);
 });
 
 describe("attack 13: clocks", () => {
