@@ -102,13 +102,32 @@ export function parseCheckpoint(line: Uint8Array): StoredCheckpoint | undefined 
   } catch {
     return;
   }
+  const checkpoint = checkpointOf(value);
+  if (!checkpoint) return;
+  const { segment, end_bytes, peaks } = value as Record<string, unknown>;
+  if (!isCount(segment) || !isCount(end_bytes)) return;
+  if (!Array.isArray(peaks) || peaks.length > 53 || !peaks.every((p) => isHex(p, 64))) return;
+  return { ...checkpoint, segment, end_bytes, peaks };
+}
+
+/** The fields of a checkpoint and no others; `undefined` where one is missing or not what it should be. */
+export function checkpointOf(value: unknown): Checkpoint | undefined {
   if (typeof value !== "object" || value === null) return;
-  const { size, root, last, time, key, signature, segment, end_bytes, peaks } = value;
-  if (!isCount(size) || !isCount(segment) || !isCount(end_bytes)) return;
+  const { size, root, last, time, key, signature } = value as Record<string, unknown>;
+  if (!isCount(size)) return;
   if (!isHex(root, 64) || !isHex(last, 64) || !isHex(key, 64) || !isHex(signature, 128)) return;
   if (typeof time !== "string" || Number.isNaN(Date.parse(time)) || Date.parse(time) < 0) return;
-  if (!Array.isArray(peaks) || peaks.length > 53 || !peaks.every((p) => isHex(p, 64))) return;
-  return { size, root, last, time, key, signature, segment, end_bytes, peaks };
+  return { size, root, last, time, key, signature };
+}
+
+/** The newest checkpoint of the log in a folder; `undefined` when there is none to be read. */
+export function lastCheckpoint(directory: string): Checkpoint | undefined {
+  try {
+    using file = new CheckpointFile(directory, { isCreated: false });
+    return checkpointOf(file.last());
+  } catch {
+    return undefined;
+  }
 }
 
 function isCount(value: unknown): value is number {
@@ -123,9 +142,10 @@ function isHex(value: unknown, length: number): value is string {
 export class CheckpointFile implements Disposable {
   readonly #fd: number;
 
-  /** Creates the file (0600) when it is missing. */
-  constructor(directory: string) {
-    this.#fd = openSync(`${directory}/${CHECKPOINTS_FILE}`, CREATE_READ_WRITE, 0o600);
+  /** Creates the file (0600) when it is missing, unless it is only to be read. */
+  constructor(directory: string, { isCreated = true } = {}) {
+    const path = `${directory}/${CHECKPOINTS_FILE}`;
+    this.#fd = isCreated ? openSync(path, CREATE_READ_WRITE, 0o600) : openSync(path, "r");
   }
 
   /** The last whole line as a checkpoint: `undefined` when there is none, `"invalid"` when it is not one. */

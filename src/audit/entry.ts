@@ -16,6 +16,8 @@ export type AuditEvent =
   | "repaired"
   | "policy_loaded"
   | "policy_refused"
+  /** Another node holds a checkpoint of more entries than this log has: an older copy was put back. */
+  | "rolled_back"
   /** A peer could not authenticate or broke the protocol (rate-limited). */
   | "rejected";
 

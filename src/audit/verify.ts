@@ -11,6 +11,7 @@ import { CHECKPOINTS_FILE, type Checkpoint } from "./checkpoint.ts";
 import { CheckpointCheck } from "./checkpoint_check.ts";
 import { readFully } from "./descriptor.ts";
 import type { AuditReport } from "./entry.ts";
+import { heldByOthers } from "./kept_checkpoints.ts";
 import { ENTRY_BYTES_MAX, eachLine } from "./line.ts";
 import { ProcessLock } from "./lock.ts";
 import { ProofCheck } from "./proof_check.ts";
@@ -26,6 +27,7 @@ export interface PeerCheckpoint extends Checkpoint {
 export interface VerifyOptions {
   /** The node's public key, raw or as its id. Without it, all checkpoints must have one key, whichever it is. */
   readonly key?: Uint8Array | string;
+  /** Default: those that others held when they were last asked. */
   readonly peerCheckpoints?: readonly PeerCheckpoint[];
   /** Also checks that the principals signed what is recorded; needs `key`. Costs a signature check for each decision. */
   readonly proofs?: boolean;
@@ -45,7 +47,7 @@ export async function verifyAudit(
   const key = typeof options.key === "string" ? PublicKey.parse(options.key).bytes : options.key;
   const checkpoints = new CheckpointCheck({
     ...(key ? { key } : {}),
-    peerCheckpoints: options.peerCheckpoints ?? [],
+    peerCheckpoints: options.peerCheckpoints ?? keptByOthers(directory),
   });
   const file = { file: CHECKPOINTS_FILE, path: `${directory}/${CHECKPOINTS_FILE}` };
   await readLines({ ...file, bytes: snapshot.checkpointBytes }, options.signal, {
@@ -88,6 +90,15 @@ export async function verifyAudit(
     last: chain.last,
     problems,
   };
+}
+
+function keptByOthers(directory: string): readonly PeerCheckpoint[] {
+  return heldByOthers(directory)
+    .list()
+    .map(({ key, checkpoint }) => {
+      const peer = PublicKey.fromBytes(Buffer.from(key, "hex")).id;
+      return { ...checkpoint, peer };
+    });
 }
 
 interface SizedFile {

@@ -2,6 +2,7 @@
 // It must hold interfaces only: node/ implements them, main.ts introduces them, tests hand in their own.
 // Next: capability.ts for how they are asked for; node/services.ts for what stands behind them.
 
+import type { Checkpoint } from "../audit/checkpoint.ts";
 import type { AuditEntry, AuditFilter, AuditReport } from "../audit/entry.ts";
 import type { Decision } from "../decision.ts";
 import type { MountTable } from "../policy/mount.ts";
@@ -236,6 +237,8 @@ export interface AuditView {
   follow(filter: AuditFilter, signal: AbortSignal): AsyncIterable<AuditEntry>;
   /** With `proofs` also checks that the principals signed what is recorded. */
   verify(options: { readonly proofs: boolean; readonly signal: AbortSignal }): Promise<AuditReport>;
+  /** Keeps another log's checkpoint; returns the newest one kept before. @throws OperonError `audit.checkpoint_forged` */
+  witness(checkpoint: Checkpoint): Checkpoint | undefined;
 }
 
 /** Traces kept in the node's home. */

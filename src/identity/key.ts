@@ -41,6 +41,11 @@ export class PublicKey {
     return PublicKey.fromBytes(bytes);
   }
 
+  /** The raw key in hex, as audit checkpoints and file names have it. */
+  get hex(): string {
+    return Buffer.from(this.bytes).toString("hex");
+  }
+
   /** Short form for people to compare: the first 16 base32 characters in groups of 4. */
   get fingerprint(): string {
     return (this.id.slice(ID_PREFIX.length).match(/.{4}/g) ?? []).slice(0, 4).join("-");

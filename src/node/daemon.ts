@@ -11,6 +11,7 @@ import { Listener } from "../wire/listener.ts";
 import { openLocalDoor } from "./local_door.ts";
 import { lockHome } from "./lock.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { Witnesses } from "./witnesses.ts";
 
 /** What a daemon tells about itself once it serves. */
 export interface DaemonReady {
@@ -64,6 +65,7 @@ export async function runDaemon(
         ),
     });
     using _announcer = await announce(node, listener, options);
+    using _witnesses = new Witnesses({ node, ...options });
     node.connector.keepWarm();
     ready({
       node_id: node.nodeId,

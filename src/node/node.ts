@@ -4,6 +4,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { heldFor } from "../audit/kept_checkpoints.ts";
 import { AuditLog } from "../audit/log.ts";
 import { followAudit, queryAudit } from "../audit/read.ts";
 import { verifyAudit } from "../audit/verify.ts";
@@ -355,6 +356,7 @@ export class Node implements Caller {
           await this.audit.flush();
           return verifyAudit(home.audit_path, { key: key.publicKey.bytes, ...options });
         },
+        witness: (checkpoint) => heldFor(home.audit_path).keep(checkpoint.key, checkpoint),
       },
       policy: policyView({
         registry,

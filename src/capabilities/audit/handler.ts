@@ -4,6 +4,7 @@
 
 import type { AuditFilter } from "../../audit/entry.ts";
 import type { Handlers } from "../../contract/capability.ts";
+import { PublicKey } from "../../identity/key.ts";
 import type { operations } from "./schema.ts";
 
 /** One handler per operation of {@link operations}. */
@@ -51,6 +52,12 @@ export const handlers: Handlers<typeof operations, "audit"> = {
       problems: [...problems],
       exit_code: report.ok ? 0 : 1,
     };
+  },
+  async witness({ checkpoint }, call) {
+    const { id } = call.principal;
+    if (PublicKey.parse(id).hex !== checkpoint.key) throw call.fail("not_own");
+    const held = call.services.audit.witness(checkpoint);
+    return held ? { held } : {};
   },
 };
 

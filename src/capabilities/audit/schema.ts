@@ -17,6 +17,7 @@ const Event = z.enum([
   "repaired",
   "policy_loaded",
   "policy_refused",
+  "rolled_back",
   "rejected",
 ]);
 
@@ -96,6 +97,18 @@ const view = {
     "resources",
   ],
 } as const;
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
+
+/** A signed head of an audit log, as PROTOCOL.md says. */
+const CheckpointSchema = z.strictObject({
+  size: z.int().min(0),
+  root: hex(32),
+  last: hex(32),
+  time: Moment,
+  key: hex(32),
+  signature: hex(64),
+});
 
 /** The operations of `audit`. */
 export const operations = {
@@ -217,6 +230,41 @@ export const operations = {
         name: "checks also who asked",
         input: { proofs: true },
         command: "audit verify --proofs",
+      },
+    ],
+  }),
+  witness: operation({
+    summary: "Keep a checkpoint of the caller's audit log, and say which one was kept before",
+    description:
+      "Nodes that know each other do this by themselves: one whose disk was put back to an older state learns of it.",
+    effect: "write",
+    input: z.strictObject({ checkpoint: CheckpointSchema }),
+    output: z.strictObject({
+      held: CheckpointSchema.optional().describe("The newest one that was kept already"),
+    }),
+    errors: {
+      not_own: {
+        kind: "permission_denied",
+        message: "A checkpoint is kept for the node alone whose log it is of",
+        hint: "The caller's own audit folder has its checkpoints",
+      },
+    },
+    resource: () => "audit:checkpoints",
+    cli: { node: "argument", hidden: true },
+    examples: [
+      {
+        name: "refuses that of another node",
+        input: {
+          checkpoint: {
+            size: 0,
+            root: "00".repeat(32),
+            last: "00".repeat(32),
+            time: "2026-01-31T08:00:00Z",
+            key: "00".repeat(32),
+            signature: "00".repeat(64),
+          },
+        },
+        error: "not_own",
       },
     ],
   }),
