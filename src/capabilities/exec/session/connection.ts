@@ -19,6 +19,9 @@ import {
 import type { TerminalSize } from "./pty.ts";
 import { FILES } from "./session_record.ts";
 
+/** Taken output that is worth telling the host (bytes); what it may send meanwhile is three times as much. */
+const CREDIT_BYTES = WINDOW_BYTES / 4;
+
 /** What comes from a terminal. */
 export type HostEvent =
   | { readonly kind: "attached" | "skipped"; readonly at: Attached }
@@ -105,12 +108,17 @@ export class HostConnection implements Disposable {
   async *events(signal: AbortSignal): AsyncGenerator<HostEvent, undefined> {
     const abort = () => this.#wake();
     signal.addEventListener("abort", abort, { once: true });
+    let takenBytes = 0;
     try {
       while (!signal.aborted) {
-        const event = this.#events.shift();
+        const event = this.#next();
         if (event) {
           yield event;
-          if (event.kind === "output") this.#socket.write(creditFrame(event.bytes.byteLength));
+          if (event.kind === "output") takenBytes += event.bytes.byteLength;
+          // A word for every few lines of a flood would cost more than the flood.
+          if (takenBytes < CREDIT_BYTES) continue;
+          this.#socket.write(creditFrame(takenBytes));
+          takenBytes = 0;
           continue;
         }
         if (this.#isClosed) return undefined;
@@ -126,6 +134,22 @@ export class HostConnection implements Disposable {
 
   [Symbol.dispose](): void {
     this.#socket.destroy();
+  }
+
+  /** What came first; output that came after it in one piece with it. */
+  #next(): HostEvent | undefined {
+    const first = this.#events.shift();
+    if (first?.kind !== "output") return first;
+    const parts = [first.bytes];
+    let size = first.bytes.byteLength;
+    for (;;) {
+      const next = this.#events[0];
+      if (next?.kind !== "output" || size + next.bytes.byteLength > FRAME_BYTES_MAX) break;
+      parts.push(next.bytes);
+      size += next.bytes.byteLength;
+      this.#events.shift();
+    }
+    return parts.length === 1 ? first : { kind: "output", bytes: Buffer.concat(parts, size) };
   }
 
   #take(kind: number, payload: Uint8Array): void {

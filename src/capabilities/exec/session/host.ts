@@ -6,9 +6,10 @@ import { closeSync, constants as files, openSync, read, readFileSync, write } fr
 import { createServer, type Server, type Socket } from "node:net";
 import { constants } from "node:os";
 import { systemClock } from "../../../clock.ts";
+import { libc } from "../libc.ts";
 import { ProcessTree } from "../process_tree.ts";
 import { HostClient } from "./host_client.ts";
-import type { SessionEnd } from "./protocol.ts";
+import { FRAME_BYTES_MAX, type SessionEnd } from "./protocol.ts";
 import { exitOf, PseudoTerminal, type TerminalExit, type TerminalSize } from "./pty.ts";
 import { Recording } from "./recording.ts";
 import { Ring } from "./ring.ts";
@@ -153,6 +154,7 @@ class Host {
   /** Whatever the terminal shows, until the command and all it left in it are gone. */
   async #readAll(): Promise<void> {
     const buffer = new Uint8Array(READ_BYTES);
+    let unsentBytes = 0;
     for (;;) {
       await this.#room();
       const reading = readSome(this.#terminal.fd, buffer);
@@ -161,6 +163,10 @@ class Host {
       const bytes = buffer.slice(0, count);
       this.#ring.append(bytes);
       this.#record((recording) => recording.output(bytes));
+      unsentBytes += count;
+      // A terminal gives 4 KiB at a time; a flood is passed on in larger pieces.
+      if (unsentBytes < FRAME_BYTES_MAX && libc().waitingBytes(this.#terminal.fd) > 0) continue;
+      unsentBytes = 0;
       for (const client of this.#clients) client.flush();
     }
   }
