@@ -145,3 +145,25 @@ describe("runSuite()", () => {
     ).rejects.toThrow("table.yaml:9: The operation fs.reed");
   });
 });
+
+test("a table gives others their turn between its cases", async () => {
+  let turns = 0;
+  let isOver = false;
+  const other = () => {
+    turns++;
+    if (!isOver) setImmediate(other);
+  };
+  setImmediate(other);
+  const row =
+    "  - { name: n, principal: alice, operation: fs.read, resource: fs:w/a, expect: deny }\n";
+  await run(row.repeat(20));
+  isOver = true;
+  expect(turns).toBeGreaterThanOrEqual(20);
+});
+
+test("a table with a resource longer than any path is refused", async () => {
+  const resource = `fs:w/${"a".repeat(5000)}`;
+  await expect(
+    one(`principal: alice, operation: fs.read, resource: "${resource}", expect: deny`),
+  ).rejects.toMatchObject({ code: "policy.suite_invalid" });
+});

@@ -2,14 +2,20 @@
 // It must never accept a key it does not know: a misspelt expectation would always pass.
 
 import { z } from "zod";
+import { PATH_BYTES_MAX } from "../limits.ts";
 
 /** Cases of one table. */
 const CASES_MAX = 5_000;
 
+/** Longest resource (UTF-16 units): a path and what stands before it. */
+const RESOURCE_LENGTH_MAX = PATH_BYTES_MAX + 256;
+
+const Resource = z.string().min(1).max(RESOURCE_LENGTH_MAX);
+
 const AccessSchema = z.union([
-  z.string().min(1),
+  Resource,
   z.strictObject({
-    resource: z.string().min(1),
+    resource: Resource,
     as: z.string().min(1).optional().describe("Decide as if this operation were called"),
   }),
 ]);

@@ -43,6 +43,22 @@ const paths = async (input: object, authorize?: (access: Access) => boolean) => 
 };
 
 describe("find", () => {
+  test("finds with the costliest glob without holding up other calls", async () => {
+    const folder = join(bench.host, "ws", ...Array.from({ length: 7 }, () => "ab".repeat(100)));
+    mkdirSync(folder, { recursive: true });
+    for (let index = 0; index < 150; index++) writeFileSync(join(folder, `f${index}`), "");
+    let turns = 0;
+    let isOver = false;
+    const other = () => {
+      turns++;
+      if (!isOver) setImmediate(other);
+    };
+    setImmediate(other);
+    expect((await paths({ name: `${"**?".repeat(80)}/f*` })).length).toBe(150);
+    isOver = true;
+    expect(turns).toBeGreaterThan(5);
+  });
+
   test("finds by name, at any depth, in mounts below, and never through a link", async () => {
     expect(await paths({ name: "*.ts" })).toEqual([
       "/data/d.ts",

@@ -11,6 +11,8 @@ import { ByteCount, FileType, Stat, VirtualPath } from "./fields.ts";
 const target = { node: "path", args: [{ field: "path", form: "node_path" }] } as const;
 
 const PATTERN_LENGTH_MAX = 1000;
+/** A glob is tried on every path of a tree: with the longest path it takes as long as it is. */
+const NAME_LENGTH_MAX = 256;
 const CONTEXT_LINES_MAX = 100;
 const RESULTS_MAX = 10_000_000;
 const Time = z.iso.datetime({ offset: true });
@@ -18,7 +20,7 @@ const Time = z.iso.datetime({ offset: true });
 const name = z
   .string()
   .min(1)
-  .max(1024)
+  .max(NAME_LENGTH_MAX)
   .optional()
   .describe("Glob: *.ts is about names, src/**/*.ts about paths below the folder");
 

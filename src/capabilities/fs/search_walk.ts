@@ -33,7 +33,8 @@ export interface WalkOptions {
 
 /** Deepest nesting (folders): each level holds a descriptor. */
 const DEPTH_MAX = 200;
-const TURN_ENTRIES = 200;
+/** Walking, and looking at what was found, for this long (ms) gives other calls a turn. */
+const TURN_MS = 5;
 
 /** A walk; iterate it once. */
 export class Walk {
@@ -41,7 +42,7 @@ export class Walk {
   skipped = 0;
   readonly #options: WalkOptions;
   readonly #call: Searching;
-  #entries = 0;
+  #turnMs = performance.now();
 
   constructor(options: WalkOptions, call: Searching) {
     this.#options = options;
@@ -69,7 +70,10 @@ export class Walk {
       const path = pathBelow(folder.virtual_path, found.name);
       const below = prefix + found.name;
       yield { ...found, path, below };
-      if (++this.#entries % TURN_ENTRIES === 0) await turn(call.signal);
+      if (performance.now() - this.#turnMs > TURN_MS) {
+        await turn(call.signal);
+        this.#turnMs = performance.now();
+      }
       if (!found.stat.isDirectory() || depth >= this.#options.depthMax) continue;
       using inner = depth < DEPTH_MAX && found.isNameable ? this.#enter(path) : undefined;
       if (inner) yield* this.#walk(inner, `${below}/`, depth + 1);
