@@ -12,19 +12,21 @@ export interface CommandOptions {
   readonly input?: string;
   /** File for standard output; thrown away by default. */
   readonly output?: string;
+  /** Exit codes that are no failure; default: 0. */
+  readonly accepted?: readonly number[];
 }
 
 /** Milliseconds from start to end. @throws Missing with what the command said when it failed */
 export function timeCommand(argv: readonly string[], options: CommandOptions = {}): number {
   const startNs = Bun.nanoseconds();
-  const { success, stderr } = Bun.spawnSync([...argv], {
+  const { exitCode, stderr } = Bun.spawnSync([...argv], {
     env: environment(options.home ?? "/nonexistent"),
     stdin: options.input === undefined ? "ignore" : Bun.file(options.input),
     stdout: options.output === undefined ? "ignore" : Bun.file(options.output),
     stderr: "pipe",
   });
   const elapsedMs = (Bun.nanoseconds() - startNs) / 1e6;
-  if (success) return elapsedMs;
+  if ((options.accepted ?? [0]).includes(exitCode)) return elapsedMs;
   const said = stderr.toString().trim().split("\n")[0] ?? "";
   throw new Missing(`${argv[0]?.split("/").at(-1)} failed: ${said.slice(0, 120)}`);
 }

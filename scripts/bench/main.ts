@@ -6,7 +6,9 @@ import { parseArgs } from "node:util";
 import { audit } from "./audit.ts";
 import { bulk } from "./bulk.ts";
 import { decision } from "./decision.ts";
+import { doctor } from "./doctor.ts";
 import { exec } from "./exec.ts";
+import { forward } from "./forward.ts";
 import { memory } from "./memory.ts";
 import { type Figure, Missing, type Row } from "./row.ts";
 import { Site } from "./site.ts";
@@ -14,9 +16,13 @@ import { stalled } from "./stalled.ts";
 import { start } from "./start.ts";
 import { stat } from "./stat.ts";
 import { isReached, tableLines } from "./table.ts";
+import { terminal } from "./terminal.ts";
 import { tree } from "./tree.ts";
 
-const ROWS: readonly Row[] = [start, exec, stat, bulk, tree, audit, decision, memory, stalled];
+const ROWS: readonly Row[] = [
+  ...[start, exec, terminal, stat, bulk, tree, forward],
+  ...[audit, decision, memory, stalled, doctor],
+];
 
 const { values } = parseArgs({
   options: {

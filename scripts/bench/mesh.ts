@@ -1,4 +1,4 @@
-// Two daemons on loopback from the built executable, and a third home that dials without a daemon.
+// Daemons on loopback from the built executable, and a home that dials without a daemon.
 // Next: site.ts ends them; command.ts runs commands as their users.
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -24,6 +24,21 @@ export interface Mesh {
   readonly c: BenchNode;
 }
 
+/** What else a mesh has. */
+export interface MeshOptions {
+  /** Services every daemon offers. */
+  readonly services?: readonly BenchService[];
+  /** Where others find a daemon that listens at `port`, when something stands before it. */
+  readonly reachedAt?: (port: number) => Promise<number>;
+}
+
+/** A service on a port of loopback. */
+export interface BenchService {
+  readonly id: string;
+  readonly port: number;
+  readonly protocol: "tcp" | "udp";
+}
+
 interface Plan {
   readonly name: string;
   readonly home: Home;
@@ -31,28 +46,45 @@ interface Plan {
   readonly key: string;
   /** 0: has no daemon. */
   readonly port: number;
+  /** Where the others dial it. */
+  readonly endpointPort: number;
 }
 
-/** Starts daemons that serve each other. */
-export async function startMesh(site: Site, folderName: string): Promise<Mesh> {
-  const folder = site.newFolder(folderName);
+/** Starts two daemons that serve each other. */
+export async function startMesh(
+  site: Site,
+  folderName: string,
+  options: MeshOptions = {},
+): Promise<Mesh> {
+  const nodes = await startNodes(site, { folderName, daemons: ["a", "b"], ...options });
+  const node = (name: string) => nodes.get(name) as BenchNode;
+  return { a: node("a"), b: node("b"), c: node("c") };
+}
+
+/** Starts daemons that serve each other, by name; and `c`, that has none. */
+export async function startNodes(
+  site: Site,
+  options: MeshOptions & { readonly folderName: string; readonly daemons: readonly string[] },
+): Promise<ReadonlyMap<string, BenchNode>> {
+  const folder = site.newFolder(options.folderName);
   const plans: Plan[] = [];
-  for (const name of ["a", "b", "c"]) {
+  for (const name of [...options.daemons, "c"]) {
     const home = homeAt(join(folder, name));
     const workspace = join(folder, `workspace-${name}`);
     mkdirSync(home.path, { mode: 0o700 });
     mkdirSync(workspace);
     const key = createKey(home.key_path).publicKey.id;
-    plans.push({ name, home, workspace, key, port: name === "c" ? 0 : await freePort() });
+    const port = name === "c" ? 0 : await freePort();
+    const endpointPort = (await options.reachedAt?.(port)) ?? port;
+    plans.push({ name, home, workspace, key, port, endpointPort });
   }
-  for (const plan of plans) writeConfig(plan, plans);
+  for (const plan of plans) writeConfig(plan, plans, options.services ?? []);
   const nodes = new Map<string, BenchNode>();
   for (const { name, home, workspace, port } of plans) {
     const daemon = port === 0 ? undefined : await startDaemon(site, home.path);
     nodes.set(name, { name, home, workspace, daemon });
   }
-  const node = (name: string) => nodes.get(name) as BenchNode;
-  return { a: node("a"), b: node("b"), c: node("c") };
+  return nodes;
 }
 
 /** What a child of this run sees: little, so that nothing of the user's own set-up is measured. */
@@ -73,13 +105,20 @@ export function freePort(): Promise<number> {
   });
 }
 
-function writeConfig({ name, home, workspace, port }: Plan, all: readonly Plan[]): void {
+function writeConfig(
+  { name, home, workspace, port }: Plan,
+  all: readonly Plan[],
+  services: readonly BenchService[],
+): void {
   const others = all.filter((other) => other.name !== name && other.port !== 0);
   const nodes = others.map(
     (other) =>
-      `    ${other.name}: { endpoint: "ws://127.0.0.1:${other.port}", key: "${other.key}" }`,
+      `    ${other.name}: { endpoint: "ws://127.0.0.1:${other.endpointPort}", key: "${other.key}" }`,
   );
   const principals = all.map((one) => `    ${one.name}: { key: "${one.key}", roles: [operator] }`);
+  const offers = services.map((service) =>
+    JSON.stringify({ host: "127.0.0.1", ...service, connections_max: 1000 }),
+  );
   const text = `version: 1
 daemon:
   node_id: ${name}
@@ -91,11 +130,12 @@ policy:
   mounts:
     - { name: workspace, at: /, path: ${JSON.stringify(workspace)} }
   exec: { roots: [/], env: { allow: [PATH, HOME, LANG] } }
+  services: [${offers.join(", ")}]
   principals:
 ${principals.join("\n")}
   roles:
     operator:
-      - allow: [node.*, capability.*, fs.*, exec.*, policy.*, audit.*, trace.*]
+      - allow: [node.*, capability.*, fs.*, exec.*, service.*, policy.*, audit.*, trace.*]
       - deny: [fs.*]
         on: ["fs:workspace/secrets/**"]
 `;

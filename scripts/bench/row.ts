@@ -4,7 +4,7 @@
 
 import type { Site } from "./site.ts";
 
-/** What is asked of a figure: a ratio (or a number of `unit`) of at most or at least so much. */
+/** What is asked of a figure: a ratio (or a number of `unit`) of at most or at least so much; or nothing. */
 export interface Reach {
   readonly most?: number;
   readonly least?: number;

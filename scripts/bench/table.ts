@@ -1,7 +1,7 @@
 // Prints figures: a table for people, one JSON document for programs.
 // Next: row.ts says what a figure is.
 
-import type { Figure } from "./row.ts";
+import type { Figure, Reach } from "./row.ts";
 
 const HEAD = ["what", "operon", "against", "theirs", "ratio", "reach", ""];
 
@@ -17,17 +17,16 @@ export function tableLines(figures: readonly Figure[]): string[] {
   );
 }
 
-/** Whether a figure reaches what is asked of it; `undefined` when there is no figure. */
+/** Whether a figure reaches what is asked of it; `undefined` when there is no figure or nothing is asked. */
 export function isReached({ ratio, reach, skipped }: Figure): boolean | undefined {
   if (skipped !== undefined || ratio === undefined || Number.isNaN(ratio)) return undefined;
   if (reach.most !== undefined) return ratio <= reach.most;
-  return ratio >= (reach.least ?? 0);
+  return reach.least === undefined ? undefined : ratio >= reach.least;
 }
 
 function cells(figure: Figure): string[] {
   const { what, against, ours, theirs = "", ratio, unit = "x", reach, skipped } = figure;
-  const wanted =
-    reach.most === undefined ? `at least ${reach.least}${unit}` : `at most ${reach.most}${unit}`;
+  const wanted = words(reach, unit);
   if (skipped !== undefined) return [what, "-", against, "-", "-", wanted, skipped];
   const shown = ratio === undefined ? "" : `${digits(ratio)}${unit}`;
   return [
@@ -37,8 +36,13 @@ function cells(figure: Figure): string[] {
     theirs,
     shown,
     wanted,
-    isReached(figure) ? "reached" : "not reached",
+    { true: "reached", false: "not reached", undefined: "" }[String(isReached(figure))] ?? "",
   ];
+}
+
+function words({ most, least }: Reach, unit: string): string {
+  if (most !== undefined) return `at most ${most}${unit}`;
+  return least === undefined ? "-" : `at least ${least}${unit}`;
 }
 
 function digits(value: number): string {

@@ -1,4 +1,6 @@
 // A bare WebSocket echo: what the runtime can do when nothing is encrypted, signed, decided or recorded.
+import { announce } from "./announce.ts";
+
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
@@ -9,4 +11,4 @@ const server = Bun.serve({
     message: (socket, message) => void socket.send(message),
   },
 });
-process.stdout.write(`${JSON.stringify({ port: server.port })}\n`);
+announce(server);

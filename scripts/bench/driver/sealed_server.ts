@@ -1,8 +1,10 @@
 // Sealed frames and nothing else: a listener that, once told how many bytes, sends or takes them in records.
+
 import { systemClock } from "../../../src/clock.ts";
 import { KeyPair } from "../../../src/identity/key.ts";
 import type { RecordChannel } from "../../../src/wire/channel.ts";
 import { Listener } from "../../../src/wire/listener.ts";
+import { announce } from "./announce.ts";
 import { sendBytes } from "./sealed_bytes.ts";
 
 const listener = new Listener({
@@ -13,7 +15,7 @@ const listener = new Listener({
   allowOrigins: [],
   established: serve,
 });
-process.stdout.write(`${JSON.stringify({ port: listener.port })}\n`);
+announce(listener);
 
 /** The first record of a transfer says in which direction and how much; the last answer is one byte. */
 function serve(channel: RecordChannel): void {
