@@ -39,6 +39,7 @@ test("policy-examples/ holds the examples the documentation names", () => {
     "operator.yaml",
     "read-only-observer.yaml",
     "services.yaml",
+    "tailnet.yaml",
   ]);
 });
 

@@ -51,6 +51,15 @@ export const DaemonSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("Announce name, endpoint and fingerprint on the local network; grants nothing"),
+  tailscale_socket: z
+    .string()
+    .min(1)
+    .max(PATH_BYTES_MAX)
+    .startsWith("/", "write an absolute path")
+    .optional()
+    .describe(
+      "Where tailscaled tells whose machine connected, for the condition `tailnet`; default: /var/run/tailscale/tailscaled.sock",
+    ),
   allow_origins: z
     .array(Origin)
     .max(ORIGINS_MAX)

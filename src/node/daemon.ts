@@ -96,8 +96,8 @@ function listen(node: Node, { key, clock }: NodeOptions): Listener | undefined {
     key,
     clock,
     allowOrigins: daemon.allow_origins ?? [],
-    established: (channel, keys) =>
-      node.admit(node.connector.adopt(channel, keys.peer, "responder")),
+    established: (channel, keys, remote) =>
+      node.admit(node.connector.adopt(channel, keys.peer, "responder"), remote),
     rejected: (error, address) => node.rejected(error, address),
   });
   node.endpoint ??= `ws://${host.includes(":") ? `[${host}]` : host}:${listener.port}`;

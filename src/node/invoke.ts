@@ -21,6 +21,8 @@ export interface VerifiedRequest {
   readonly message: VerifiedMessage;
   readonly principal: Principal;
   readonly via: Principal | undefined;
+  /** What the node knows of the connection it came over. */
+  readonly facts: Readonly<Record<string, unknown>>;
 }
 
 /** A request tied to an operation, its parsed input and what it touches. */
@@ -79,7 +81,8 @@ export async function bind(
     accesses,
     mounts,
     effect: registered.operation.effect,
-    facts,
+    // The node's own come last: no capability overrules them.
+    facts: { ...facts, ...request.facts },
     factsFailure,
   } as Bound;
 }

@@ -22,6 +22,7 @@ import { KnownNodes } from "../identity/known_nodes.ts";
 import { FRESHNESS_WINDOW_MS } from "../limits.ts";
 import { UsageLedger } from "../policy/usage.ts";
 import { TraceStore } from "../trace/store.ts";
+import type { RemoteEnd } from "../wire/listener.ts";
 import { memoryChannels } from "../wire/memory.ts";
 import { PROTOCOL_VERSION } from "../wire/protocol_version.ts";
 import { ReplayGuard } from "../wire/replay.ts";
@@ -42,6 +43,7 @@ import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_sta
 import { policyView } from "./policy_view.ts";
 import { Runner } from "./running.ts";
 import { StrangerLimit, strangerRefused, tooManyTries } from "./stranger_limit.ts";
+import { Tailnet, type TailnetFacts } from "./tailnet.ts";
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -68,6 +70,7 @@ export class Node implements Caller {
   readonly #strangers: StrangerLimit;
   readonly #invites: Invites;
   readonly #calls = new CallLimit();
+  readonly #tailnet: Tailnet;
   readonly #services: Services;
   readonly #startedAt: string;
   #state: PolicyState;
@@ -90,6 +93,7 @@ export class Node implements Caller {
     this.#startedAt = new Date(options.clock.nowMs()).toISOString();
     this.#mounts = new HostMounts(state.policy.mounts);
     this.#strangers = new StrangerLimit(options.clock);
+    this.#tailnet = new Tailnet(options.clock, () => this.config.daemon?.tailscale_socket);
     this.endpoint = state.loaded.config.daemon?.endpoint;
     this.addresses = new AddressBook({
       known: KnownNodes.open(options.home.known_nodes_path),
@@ -165,7 +169,8 @@ export class Node implements Caller {
   }
 
   /** Takes over a fresh session; a key that is no principal gets a short while to redeem an invitation. */
-  admit(session: Session): void {
+  admit(session: Session, remote: RemoteEnd): void {
+    this.#tailnet.admit(session, remote);
     const { peer } = session;
     // This node's own calls to a node it knows may go over the session that one opened.
     const isExpected = (key: PublicKey) => this.isPrincipal(key) || this.#isOutgoing(key.id);
@@ -227,7 +232,9 @@ export class Node implements Caller {
   }
 
   async #serve(message: VerifiedMessage, session: Session): Promise<void> {
-    const request = this.#identify(message, session);
+    const found = this.#tailnet.factsOf(session);
+    const facts = found instanceof Promise ? await found : found;
+    const request = this.#identify(message, session, facts);
     try {
       this.#refuseStranger(request);
       using _entered = this.#calls.enter(request.principal.id);
@@ -252,12 +259,14 @@ export class Node implements Caller {
     }
   }
 
-  #identify(message: VerifiedMessage, session: Session): VerifiedRequest {
+  #identify(message: VerifiedMessage, session: Session, facts: TailnetFacts): VerifiedRequest {
     const isRelayed = session.peer !== undefined && !session.peer.equals(message.signer);
     return {
       message,
       principal: this.#principal(message.signer),
       via: isRelayed && session.peer ? this.#principal(session.peer) : undefined,
+      // What is known of the connection is known of the relay then, not of the caller.
+      facts: isRelayed ? {} : facts,
     };
   }
 

@@ -16,6 +16,7 @@
 //   rate-exceeded                … its `rate`
 //   budget-exceeded              … its `budget`
 //   relay-not-allowed            … its `via`
+//   tailnet-not-allowed          … its `tailnet`
 //   <capability>-<caveat>-denied … a condition of the capability: `exec-cwd-denied`, `exec-argv-denied`
 
 import type { Decision, Verdict } from "../decision.ts";

@@ -1,4 +1,4 @@
-// Conditions that every rule may carry, whatever its operations: time, rate, budget, via.
+// Conditions that every rule may carry, whatever its operations: time, rate, budget, via, tailnet.
 // It must never read a clock or keep a counter: both come with the question.
 // Next: usage.ts counts for `rate` and `budget`; compile.ts looks conditions up.
 
@@ -8,6 +8,7 @@ import { PublicKey } from "../identity/key.ts";
 import type { CaveatMatch } from "./caveat.ts";
 import type { ConditionContext, Usage } from "./condition.ts";
 import { suggest } from "./nearest_name.ts";
+import { compileTailnet, TailnetSchema } from "./tailnet_caveat.ts";
 import { compileTime, TimeSchema } from "./time_caveat.ts";
 
 /** What a general condition is compiled with. */
@@ -93,6 +94,16 @@ export const generalCaveats: Readonly<Record<string, GeneralCaveat>> = {
     allow_only: false,
     metered: false,
     compile: compileVia,
+  },
+  tailnet: {
+    summary:
+      'Whose machine connected, as the tailnet knows it: ["*@example.com", "tag:ci"]; unknown through a relay and off the tailnet',
+    value: TailnetSchema,
+    reason: "tailnet-not-allowed",
+    allow_only: false,
+    metered: false,
+    compile: compileTailnet,
+    cannot_promise: "The machine's identity as the local tailscaled tells it, not who sits at it",
   },
 };
 

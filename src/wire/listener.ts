@@ -21,6 +21,12 @@ import type { SealedChannel } from "./sealed.ts";
 /** Seconds an HTTP connection may take to become a WebSocket. */
 const UPGRADE_TIMEOUT_SECS = 5;
 
+/** Where a connection comes from. */
+export interface RemoteEnd {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** What a listener is made of. */
 export interface ListenOptions {
   readonly host: string;
@@ -30,13 +36,12 @@ export interface ListenOptions {
   readonly clock: Clock;
   /** Browser origins that may connect; none by default. */
   readonly allowOrigins: readonly string[];
-  readonly established: (channel: SealedChannel, keys: SessionKeys, remoteAddress: string) => void;
+  readonly established: (channel: SealedChannel, keys: SessionKeys, remote: RemoteEnd) => void;
   /** A connection that did not become a session. */
   readonly rejected?: (error: OperonError, remoteAddress: string) => void;
 }
 
-interface SocketData {
-  readonly address: string;
+interface SocketData extends RemoteEnd {
   pipe: ServerPipe | undefined;
 }
 
@@ -107,7 +112,7 @@ export class Listener {
   }
 
   #upgrade(request: Request, server: Server<SocketData>): Response | undefined {
-    const address = server.requestIP(request)?.address ?? "unknown";
+    const { address, port } = server.requestIP(request) ?? { address: "unknown", port: 0 };
     const refuse = (status: number, code: string, message: string) => {
       this.#options.rejected?.(
         new OperonError({ code, kind: "permission_denied", message }),
@@ -132,7 +137,7 @@ export class Listener {
       });
     }
     const isUpgraded = server.upgrade(request, {
-      data: { address, pipe: undefined },
+      data: { address, port, pipe: undefined },
       headers: { "sec-websocket-protocol": SUBPROTOCOL },
     });
     return isUpgraded ? undefined : new Response("Upgrade required\n", { status: 426 });
@@ -149,7 +154,7 @@ export class Listener {
       clock: this.#options.clock,
       established: (channel, keys) => {
         this.#pending.delete(pipe);
-        this.#options.established(channel, keys, socket.data.address);
+        this.#options.established(channel, keys, socket.data);
       },
       failed: (error) => {
         this.#pending.delete(pipe);
