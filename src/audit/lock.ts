@@ -1,7 +1,8 @@
-import { dlopen, FFIType } from "bun:ffi";
+import { FFIType } from "bun:ffi";
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import { OperonError } from "../error.ts";
+import { openLibc } from "../libc.ts";
 
 const LOCK_SHARED = 1;
 const LOCK_EXCLUSIVE = 2;
@@ -85,24 +86,17 @@ function libc(): Libc {
   return loaded;
 }
 
-const LIBC_NAMES: Readonly<Record<string, readonly string[]>> = {
-  darwin: ["libSystem.B.dylib"],
-  linux: ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"],
-};
-
 function loadLibc(): Libc {
-  let cause: unknown;
-  for (const name of LIBC_NAMES[process.platform] ?? []) {
-    try {
-      const library = dlopen(name, {
-        flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
-      });
-      return library.symbols;
-    } catch (thrown) {
-      cause = thrown;
-    }
+  try {
+    const { i32 } = FFIType;
+    return openLibc({ flock: { args: [i32, i32], returns: i32 } });
+  } catch (cause) {
+    throw unavailable(cause);
   }
-  throw new OperonError({
+}
+
+function unavailable(cause: unknown): OperonError {
+  return new OperonError({
     code: "audit.unavailable",
     kind: "unimplemented",
     message: `The audit log cannot lock files on ${process.platform}`,

@@ -2,10 +2,10 @@
 // It must never depend on a process id file being fresh: the kernel drops the lock when its holder dies.
 // Next: daemon.ts takes it.
 
-import { dlopen } from "bun:ffi";
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import { OperonError } from "../error.ts";
+import { openLibc } from "../libc.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -92,7 +92,5 @@ function alreadyRunning(holder: number | undefined): OperonError {
 }
 
 function openFlock(): (descriptor: number, operation: number) => number {
-  const name = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6";
-  const { symbols } = dlopen(name, { flock: { args: ["i32", "i32"], returns: "i32" } });
-  return symbols.flock;
+  return openLibc({ flock: { args: ["i32", "i32"], returns: "i32" } }).flock;
 }

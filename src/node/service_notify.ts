@@ -2,8 +2,9 @@
 // It must never keep the daemon from running: without systemd, or when it does not listen, nothing happens.
 // Next: daemon_verbs.ts uses it around daemon.ts.
 
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
 import type { Clock } from "../clock.ts";
+import { openLibc } from "../libc.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -62,19 +63,12 @@ function sender(address: string): (text: string) => void {
   if (process.platform !== "linux" || name.byteLength > PATH_BYTES_MAX) return () => {};
   const { i32, u64, ptr: pointer } = FFIType;
   let libc: ReturnType<typeof open> | undefined;
-  // The name without a version is the C library's on musl, and a linker script on glibc.
-  const open = () => {
-    const calls = {
+  const open = () =>
+    openLibc({
       socket: { args: [i32, i32, i32], returns: i32 },
       sendto: { args: [i32, pointer, u64, i32, pointer, i32], returns: i32 },
       close: { args: [i32], returns: i32 },
-    } as const;
-    try {
-      return dlopen("libc.so.6", calls).symbols;
-    } catch {
-      return dlopen("libc.so", calls).symbols;
-    }
-  };
+    });
   const target = Buffer.alloc(2 + name.byteLength);
   target.writeUInt16LE(AF_UNIX, 0);
   name.copy(target, 2);

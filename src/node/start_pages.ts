@@ -2,8 +2,9 @@
 // It must never touch a page that was written to: code alone is read again from the file when it is needed.
 // Next: daemon_verbs.ts asks for it once a daemon serves.
 
-import { dlopen, FFIType } from "bun:ffi";
+import { FFIType } from "bun:ffi";
 import { readFileSync, readlinkSync } from "node:fs";
+import { openLibc } from "../libc.ts";
 
 /** Linux: these pages are not needed now. For a file's unchanged pages that means: forget that they were mapped. */
 const MADV_DONTNEED = 4;
@@ -13,15 +14,13 @@ export function giveBackStartPages(): number {
   if (process.platform !== "linux") return 0;
   try {
     const { u64, i32 } = FFIType;
-    const { symbols } = dlopen("libc.so.6", {
-      madvise: { args: [u64, u64, i32], returns: i32 },
-    });
+    const { madvise } = openLibc({ madvise: { args: [u64, u64, i32], returns: i32 } });
     let bytes = 0;
     for (const { start, end } of ownCode())
-      if (symbols.madvise(start, end - start, MADV_DONTNEED) === 0) bytes += Number(end - start);
+      if (madvise(start, end - start, MADV_DONTNEED) === 0) bytes += Number(end - start);
     return bytes;
   } catch {
-    // Another C library, or no /proc: the pages stay until the system wants them.
+    // No such call, or no /proc: the pages stay until the system wants them.
     return 0;
   }
 }

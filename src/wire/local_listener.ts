@@ -2,10 +2,11 @@
 // It must never accept a peer of another user.
 // Next: local.ts is what it hands out; node/local_door.ts serves it.
 
-import { dlopen, ptr } from "bun:ffi";
+import { ptr } from "bun:ffi";
 import { chmodSync, rmSync } from "node:fs";
 import type { Socket, UnixSocketListener } from "bun";
 import { OperonError } from "../error.ts";
+import { openLibc } from "../libc.ts";
 import { LocalChannel } from "./local.ts";
 
 interface LocalState {
@@ -78,7 +79,7 @@ let readPeerUid: ((descriptor: number) => number | undefined) | undefined;
 
 function makeReadPeerUid(): (descriptor: number) => number | undefined {
   if (process.platform === "darwin") {
-    const { symbols } = dlopen("libSystem.B.dylib", {
+    const symbols = openLibc({
       getpeereid: { args: ["i32", "ptr", "ptr"], returns: "i32" },
     });
     return (descriptor) => {
@@ -88,7 +89,7 @@ function makeReadPeerUid(): (descriptor: number) => number | undefined {
   }
   const SOL_SOCKET = 1;
   const SO_PEERCRED = 17;
-  const { symbols } = dlopen("libc.so.6", {
+  const symbols = openLibc({
     getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   });
   return (descriptor) => {

@@ -2,9 +2,10 @@
 // It must never be loaded before it is needed: opening a library costs start-up time.
 // Next: folder_lock.ts, staged_file.ts, rename.ts, folder_reader.ts and copy.ts use it.
 
-import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { lutimesSync } from "node:fs";
 import { constants } from "node:os";
+import { openLibc } from "../../libc.ts";
 
 /** No child inherits the descriptor. */
 export const O_CLOEXEC = process.platform === "darwin" ? 0x1000000 : 0o2000000;
@@ -65,7 +66,6 @@ export function native(): Native {
 }
 
 const { i32, i64, u32, ptr: pointer } = FFIType;
-const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 /** System call numbers (asm/unistd.h). */
 const NUMBERS =
   process.arch === "arm64"
@@ -73,7 +73,7 @@ const NUMBERS =
     : { getdents64: 217n, renameat2: 316n, copy_file_range: 326n };
 
 function openLinux(): Native {
-  const { symbols } = openFirst(LIBC_NAMES, {
+  const symbols = openLibc({
     flock: { args: [i32, i32], returns: i32 },
     linkat: { args: [i32, pointer, i32, pointer, i32], returns: i32 },
     inotify_init1: { args: [i32], returns: i32 },
@@ -131,7 +131,7 @@ function openLinux(): Native {
 }
 
 function openDarwin(): Native {
-  const { symbols } = openFirst(["libSystem.B.dylib"], {
+  const symbols = openLibc({
     flock: { args: [i32, i32], returns: i32 },
     renameatx_np: { args: [i32, pointer, i32, pointer, u32], returns: i32 },
     __error: { args: [], returns: pointer },
@@ -191,19 +191,4 @@ function systemError(code: string, call: string): Error {
 
 function cString(text: string): Buffer {
   return Buffer.from(`${text}\0`);
-}
-
-function openFirst<const Symbols extends Parameters<typeof dlopen>[1]>(
-  names: readonly string[],
-  symbols: Symbols,
-) {
-  let failure: unknown;
-  for (const name of names) {
-    try {
-      return dlopen(name, symbols);
-    } catch (thrown) {
-      failure = thrown;
-    }
-  }
-  throw failure;
 }

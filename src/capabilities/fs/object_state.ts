@@ -3,9 +3,10 @@
 // It must never follow a link, nor tell less than lstat would.
 // Next: list.ts asks; describe.ts makes a description of it.
 
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
 import { constants, fstatSync, lstatSync } from "node:fs";
 import type { MountParent } from "../../contract/services.ts";
+import { openLibc } from "../../libc.ts";
 import type { ObjectState } from "./describe.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -35,23 +36,19 @@ const FOUND_BYTES = new Uint8Array(FOUND.buffer);
 function openStatx(): Statx | null {
   if (process.platform !== "linux") return null;
   const { i32, u32, ptr: pointer } = FFIType;
-  for (const name of ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"]) {
-    try {
-      const { symbols } = dlopen(name, {
-        statx: { args: [i32, pointer, i32, u32, pointer], returns: i32 },
-      });
-      return (folder, child) => {
-        if (child.includes("\0")) return false;
-        const path = Buffer.from(`${child}\0`);
-        const found = ptr(FOUND_BYTES);
-        const flags = AT_SYMLINK_NOFOLLOW;
-        return symbols.statx(folder, ptr(path), flags, STATX_BASIC_STATS, found) === 0;
-      };
-    } catch {
-      // Another C library, or one from before the call.
-    }
+  try {
+    const calls = openLibc({ statx: { args: [i32, pointer, i32, u32, pointer], returns: i32 } });
+    return (folder, child) => {
+      if (child.includes("\0")) return false;
+      const path = Buffer.from(`${child}\0`);
+      const found = ptr(FOUND_BYTES);
+      const flags = AT_SYMLINK_NOFOLLOW;
+      return calls.statx(folder, ptr(path), flags, STATX_BASIC_STATS, found) === 0;
+    };
+  } catch {
+    // A C library from before the call.
+    return null;
   }
-  return null;
 }
 
 /** Offsets of linux/stat.h; the same on every architecture, in the machine's byte order (both that run here are little-endian). */

@@ -2,8 +2,9 @@
 // It must never be given a path with a NUL, nor fall back to a plain open: callers walk instead when it is missing.
 // Next: beneath.ts chooses between this and the walk.
 
-import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { constants } from "node:fs";
+import { openLibc } from "../../libc.ts";
 
 /** Linux's O_CLOEXEC: no child inherits the descriptor. */
 export const O_CLOEXEC = process.platform === "darwin" ? 0x1000000 : 0o2000000;
@@ -62,24 +63,20 @@ interface Native {
 
 let native: Native | null | undefined;
 
-const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
-
 function load(): Native | null {
   if (process.platform !== "linux") return null;
   const { i64, ptr: pointer } = FFIType;
-  for (const name of LIBC_NAMES) {
-    try {
-      const { symbols } = dlopen(name, {
-        syscall: { args: [i64, i64, pointer, pointer, i64], returns: i64 },
-        __errno_location: { args: [], returns: pointer },
-      });
-      return {
-        syscall: (...args) => BigInt(symbols.syscall(...args)),
-        errno: () => read.i32(symbols.__errno_location() as Pointer, 0),
-      };
-    } catch {
-      // Another C library: try the next name, and walk when none is there.
-    }
+  try {
+    const symbols = openLibc({
+      syscall: { args: [i64, i64, pointer, pointer, i64], returns: i64 },
+      __errno_location: { args: [], returns: pointer },
+    });
+    return {
+      syscall: (...args) => BigInt(symbols.syscall(...args)),
+      errno: () => read.i32(symbols.__errno_location() as Pointer, 0),
+    };
+  } catch {
+    // Another C library: the caller walks.
+    return null;
   }
-  return null;
 }

@@ -3,6 +3,7 @@
 // Next: terminal.ts sends them to a node; stdio.ts hands them out.
 
 import type { Pointer } from "bun:ffi";
+import { openLibc } from "../../libc.ts";
 
 /** The keys of a terminal. Whoever takes them gives them back. */
 export type Keys = AsyncIterable<Uint8Array> & Disposable;
@@ -80,11 +81,10 @@ export function setRawMode(isRaw: boolean): void {
  */
 function passOutputThrough(): () => void {
   // Loading it costs what only this needs.
-  const { dlopen, FFIType, ptr } = require("bun:ffi") as typeof import("bun:ffi");
-  const name = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6";
+  const { FFIType, ptr } = require("bun:ffi") as typeof import("bun:ffi");
   const { i32, ptr: pointer, void: nothing } = FFIType;
   try {
-    const { symbols } = dlopen(name, {
+    const symbols = openLibc({
       tcgetattr: { args: [i32, pointer], returns: i32 },
       tcsetattr: { args: [i32, i32, pointer], returns: i32 },
       cfmakeraw: { args: [pointer], returns: nothing },

@@ -2,8 +2,9 @@
 // It must never be loaded in a daemon: reads of a terminal occupy a thread, and this process's children are reaped here.
 // Next: host.ts is the process that holds one; protocol.ts is how a node speaks to it.
 
-import { CString, dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { CString, FFIType, type Pointer, ptr } from "bun:ffi";
 import { closeSync, constants } from "node:fs";
+import { openLibc } from "../../../libc.ts";
 
 const { i32, ptr: pointer, u64 } = FFIType;
 const TIOCSWINSZ = 0x5414n;
@@ -46,7 +47,7 @@ export class PseudoTerminal implements Disposable {
 
   /** @throws Error when the system has no more terminals */
   constructor(size: TerminalSize) {
-    const { symbols } = libc();
+    const symbols = libc();
     this.fd = symbols.posix_openpt(constants.O_RDWR | constants.O_NOCTTY);
     if (this.fd < 0) throw new Error("This machine has no pseudo-terminal to give");
     symbols.fcntl(this.fd, F_SETFD, FD_CLOEXEC);
@@ -66,7 +67,7 @@ export class PseudoTerminal implements Disposable {
   /** Tells the programs in it, too (SIGWINCH). */
   resize({ rows, cols }: TerminalSize): void {
     const size = new Uint16Array([rows, cols, 0, 0]);
-    if (this.#isOpen) libc().symbols.ioctl(this.fd, TIOCSWINSZ, ptr(size));
+    if (this.#isOpen) libc().ioctl(this.fd, TIOCSWINSZ, ptr(size));
   }
 
   /**
@@ -75,7 +76,7 @@ export class PseudoTerminal implements Disposable {
    * @throws NodeJS.ErrnoException when it cannot be started
    */
   spawn({ executable, argv, env }: TerminalCommand): number {
-    const { symbols } = libc();
+    const symbols = libc();
     const attributes = new Uint8Array(STRUCT_BYTES);
     const actions = new Uint8Array(STRUCT_BYTES);
     const all = new Uint8Array(STRUCT_BYTES);
@@ -123,7 +124,7 @@ export class PseudoTerminal implements Disposable {
 /** How a child ended, once it has; `undefined` while it lives. Takes its status: ask once after that. */
 export function exitOf(pid: number): TerminalExit | undefined {
   const status = new Int32Array(1);
-  if (libc().symbols.waitpid(pid, ptr(status), WNOHANG) !== pid) return undefined;
+  if (libc().waitpid(pid, ptr(status), WNOHANG) !== pid) return undefined;
   const signal = status[0]! & 0x7f;
   return signal === 0
     ? { code: (status[0]! >> 8) & 0xff, signal: undefined }
@@ -169,16 +170,7 @@ function libc() {
 }
 
 function open() {
-  const arch = process.arch === "arm64" ? "aarch64" : "x86_64";
-  try {
-    return openNamed("libc.so.6");
-  } catch {
-    return openNamed(`libc.musl-${arch}.so.1`);
-  }
-}
-
-function openNamed(name: string) {
-  return dlopen(name, {
+  return openLibc({
     posix_openpt: { args: [i32], returns: i32 },
     grantpt: { args: [i32], returns: i32 },
     unlockpt: { args: [i32], returns: i32 },
