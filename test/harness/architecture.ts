@@ -53,6 +53,7 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
 };
 const GROUND = new Set([
   "error.ts",
+  "libc.ts",
   "limits.ts",
   "clock.ts",
   "decision.ts",
