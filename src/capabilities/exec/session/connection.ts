@@ -82,10 +82,12 @@ export class HostConnection implements Disposable {
 
   /** A size from somebody who does not look; resolves when it is on its way for good. */
   tell(size: TerminalSize): Promise<void> {
-    return new Promise((resolve) => {
-      this.#socket.once("close", () => resolve());
-      this.#socket.end(frame(FRAME.resize, size));
-    });
+    return this.#leaveWith(frame(FRAME.resize, size));
+  }
+
+  /** Has the session end, and leaves; resolves when that is on its way for good. */
+  end(): Promise<void> {
+    return this.#leaveWith(frame(FRAME.hangup));
   }
 
   hangup(): void {
@@ -134,6 +136,14 @@ export class HostConnection implements Disposable {
 
   [Symbol.dispose](): void {
     this.#socket.destroy();
+  }
+
+  #leaveWith(word: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isClosed) return resolve();
+      this.#socket.once("close", () => resolve());
+      this.#socket.end(word);
+    });
   }
 
   /** What came first; output that came after it in one piece with it. */

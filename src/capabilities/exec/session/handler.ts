@@ -26,13 +26,14 @@ type FailingCall = Pick<Call<never, Needs>, "principal" | "services"> & {
 /** One handler per operation of operations.ts. */
 export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
   async *attach({ id, from, read_only, rows, cols }, call) {
-    const { folder } = visibleSession(id, call);
+    const { description, folder } = visibleSession(id, call);
     const end = yield* relaySession({
       id,
       folder,
       from,
       isReadOnly: read_only,
       holds: false,
+      isOwner: description.owner === call.principal.id,
       size: rows === undefined || cols === undefined || read_only ? undefined : { rows, cols },
       incoming: call.incoming,
       signal: call.signal,

@@ -110,6 +110,7 @@ export async function* openSession(
     from: 0,
     isReadOnly: false,
     holds: input.ephemeral,
+    isOwner: true,
     size: undefined,
     incoming: call.incoming,
     signal: call.signal,

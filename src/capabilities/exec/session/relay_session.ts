@@ -4,6 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { OperonError } from "../../../error.ts";
 import { HostConnection } from "./connection.ts";
 import type { SessionEnd } from "./protocol.ts";
 import { endOf, FILES } from "./session_record.ts";
@@ -16,6 +17,8 @@ export interface LookOptions {
   readonly from: number | undefined;
   readonly isReadOnly: boolean;
   readonly holds: boolean;
+  /** Whose right to it is withdrawn while they look, takes it along. */
+  readonly isOwner: boolean;
   readonly size: { readonly rows: number; readonly cols: number } | undefined;
   readonly incoming: AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
@@ -53,6 +56,7 @@ export async function* relaySession(
         yield control({ session: id, ...event.at });
       }
     }
+    if (options.isOwner && isRevoked(signal.reason)) await host.end();
     signal.throwIfAborted();
   }
   return yield* relayRest(options, { position, isTold });
@@ -89,6 +93,11 @@ async function feed(host: HostConnection, { incoming, isReadOnly }: LookOptions)
   } catch {
     // The caller is gone; the session stays.
   }
+}
+
+/** As the node words it when policy would refuse a call that is under way. */
+function isRevoked(reason: unknown): boolean {
+  return reason instanceof OperonError && reason.code === "policy.revoked";
 }
 
 function control(value: object): SessionChunk {

@@ -1,0 +1,137 @@
+// Attack 4: everything a key has open on a node, over the network and over the local socket, when its right is withdrawn.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  serveEcho,
+  servicePolicy,
+  type TestService,
+} from "../src/capabilities/service/service.fixture.ts";
+import type { Caller } from "../src/contract/caller.ts";
+import { OperonError } from "../src/error.ts";
+import { KeyPair } from "../src/identity/key.ts";
+import { TestHome, TestNode, until } from "./harness/mesh.ts";
+
+/** Longest wait for calls to be under way on a busy machine (ms). */
+const BEGIN_MS = 30_000;
+/** A second is promised; a busy machine may take its time to look. */
+const DEAD_MS = 5_000;
+
+const guest = KeyPair.generate();
+const allow = ["node.*", "exec.*", "fs.*", "audit.*", "service.*"];
+let echo: TestService;
+let home: TestHome;
+let a: TestNode;
+let b: TestNode;
+
+const policy = (isKnown: boolean) => (own: string) =>
+  servicePolicy(
+    [
+      `{ id: echo, host: 127.0.0.1, port: ${echo.port} }`,
+      "{ id: preview, published_by: [laptop, guest] }",
+    ],
+    {
+      owner: { key: own, allow },
+      ...(isKnown
+        ? {
+            laptop: { key: b.test.id, allow },
+            guest: { key: guest.publicKey.id, allow },
+          }
+        : {}),
+    },
+  );
+
+beforeAll(async () => {
+  echo = await serveEcho();
+  const near = new TestHome({ name: "b" });
+  b = await TestNode.start(near);
+  home = new TestHome({ name: "a", policy: policy(true) });
+  a = await TestNode.start(home);
+  const nodes = ` a: { endpoint: "${a.endpoint}", key: "${a.facts.key}" } `;
+  near.configure({ ...near.options, nodes });
+  await until(
+    async () => (await b.call("local", "node.resolve", { node: "a" })).output !== undefined,
+  );
+});
+
+afterAll(async () => {
+  await b[Symbol.asyncDispose]();
+  await a[Symbol.asyncDispose]();
+  await echo[Symbol.asyncDispose]();
+});
+
+test.each(["network", "local socket"])(
+  "attack 4: all a key has open over the %s dies with its right",
+  async (way) => {
+    await until(async () => {
+      home.configure({ ...home.options, policy: policy(true) });
+      return (await b.call("a", "exec.sessions", {})).error === undefined;
+    }, BEGIN_MS);
+    await using own = way === "network" ? undefined : await a.caller(guest);
+    const caller: Caller = own ?? (await b.caller());
+    const node = own ? "local" : "a";
+    const principal = own ? guest.publicKey.id : b.test.id;
+    const codes = new Map<string, string>();
+    const begin = (operation: string, input: object) => {
+      const call = caller.call(node, operation, input, { outgoing: endless() });
+      call.output.then(
+        () => codes.set(operation, "ended"),
+        (error) => codes.set(operation, error instanceof OperonError ? error.code : String(error)),
+      );
+    };
+    const pidIn = (name: string) => {
+      try {
+        return Number(readFileSync(join(home.workspace, name), "utf8"));
+      } catch {
+        return 0;
+      }
+    };
+    const open = {
+      "exec.run": { command: `echo $$ > ${node}.run; sleep 600` },
+      "exec.session": {
+        command: `echo $$ > ${node}.session; trap '' HUP TERM; sleep 600; sleep 600`,
+      },
+      "fs.watch": { path: "/" },
+      "audit.follow": { capability: "nothing" },
+      "service.connect": { id: "echo" },
+      "service.publish": { id: "preview" },
+    };
+    for (const [operation, input] of Object.entries(open)) begin(operation, input);
+    await until(() => pidIn(`${node}.run`) > 0 && pidIn(`${node}.session`) > 0, BEGIN_MS);
+    await until(() => echo.sockets.size > 0, BEGIN_MS);
+    await until(async () => {
+      const { values } = await a.call("local", "audit.list", { principal, limit: 100 });
+      const decided = new Set(values.map((entry) => (entry as { operation?: string }).operation));
+      return Object.keys(open).every((operation) => decided.has(operation));
+    }, BEGIN_MS);
+    expect([...codes]).toEqual([]);
+
+    const startMs = performance.now();
+    home.configure({ ...home.options, policy: policy(false) });
+    await until(() => codes.size === Object.keys(open).length, BEGIN_MS);
+    expect(performance.now() - startMs).toBeLessThan(DEAD_MS);
+    for (const code of codes.values())
+      expect(code).toBeOneOf(["policy.revoked", "wire.session_closed"]);
+    await until(() => echo.sockets.size === 0, BEGIN_MS);
+    await until(
+      () => !isAlive(pidIn(`${node}.run`)) && !isAlive(pidIn(`${node}.session`)),
+      BEGIN_MS,
+    );
+  },
+  120_000,
+);
+
+/** A stream nobody ends, so that no call ends by itself. */
+async function* endless(): AsyncGenerator<Uint8Array, undefined> {
+  yield new TextEncoder().encode("x");
+  await new Promise(() => {});
+  return undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
