@@ -17,7 +17,7 @@ import { describeOperation, type Registry } from "../contract/registry.ts";
 import type { NodeInfo, Services } from "../contract/services.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import type { Home } from "../identity/home.ts";
-import type { KeyPair, PublicKey } from "../identity/key.ts";
+import { type KeyPair, PublicKey } from "../identity/key.ts";
 import { KnownNodes } from "../identity/known_nodes.ts";
 import { FRESHNESS_WINDOW_MS } from "../limits.ts";
 import { UsageLedger } from "../policy/usage.ts";
@@ -109,6 +109,7 @@ export class Node implements Caller {
         clock: options.clock,
         notBeforeMs: this.#notBeforeMs(),
         own: options.key.publicKey.bytes,
+        isKnown: (signer) => this.isPrincipal(PublicKey.fromBytes(signer)),
       }),
       software: `operon/${options.version}`,
       serve: (message, session) => void this.#serve(message, session),

@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { ManualClock } from "../../test/clock.ts";
 import { OperonError } from "../error.ts";
 import { FRESHNESS_WINDOW_MS } from "../limits.ts";
-import { ReplayGuard } from "./replay.ts";
+import { ReplayGuard, type ReplayGuardOptions } from "./replay.ts";
 
 const DAY_MS = 86_400_000;
-const OWN = new Uint8Array(32).fill(1);
-const OTHER = new Uint8Array(32).fill(2);
+const OWN: Uint8Array = new Uint8Array(32).fill(1);
+const OTHER: Uint8Array = new Uint8Array(32).fill(2);
 
-function guardAt(clock: ManualClock, options: { capacity?: number } = {}) {
+function guardAt(clock: ManualClock, options: Partial<ReplayGuardOptions> = {}) {
   const guard = new ReplayGuard({ clock, notBeforeMs: clock.nowMs(), own: OWN, ...options });
   let batches = 0;
   const code = (run: () => void) => {
@@ -78,6 +78,41 @@ describe("attack 6: a batch is served once", () => {
     expect(guard.accept(first, { timeMs: firstMs })).toBe("wire.stale");
     expect(guard.accept(guard.newBatch(), { timeMs: firstMs })).toBe("wire.stale");
     expect(guard.accept(guard.newBatch())).toBe("accepted");
+  });
+});
+
+describe("attack 10: a flood of batches from as far ahead as may be", () => {
+  const STRANGER = new Uint8Array(32).fill(3);
+  const FRIEND = new Uint8Array(32).fill(4);
+
+  function flooded(signer: Uint8Array) {
+    const clock = new ManualClock();
+    const known = [OTHER, FRIEND];
+    const guard = guardAt(clock, { capacity: 10, isKnown: (key) => known.includes(key) });
+    const served = guard.newBatch();
+    const servedMs = clock.nowMs();
+    expect(guard.accept(served)).toBe("accepted");
+    clock.advance(1);
+    const timeMs = clock.nowMs() + FRESHNESS_WINDOW_MS;
+    for (let more = 0; more < 40; more++) guard.accept(guard.newBatch(), { signer, timeMs });
+    return { guard, served, servedMs, timeMs };
+  }
+
+  test("accept() goes on for principals when a stranger floods", () => {
+    const { guard, served, servedMs, timeMs } = flooded(STRANGER);
+    expect(guard.accept(guard.newBatch())).toBe("accepted");
+    expect(guard.accept(guard.newBatch(), { signer: FRIEND })).toBe("accepted");
+    // What was forgotten in the flood is still not served twice.
+    expect(guard.accept(served, { timeMs: servedMs })).toBe("wire.stale");
+    expect(guard.accept(guard.newBatch(), { signer: STRANGER, timeMs: timeMs - 1 })).toBe(
+      "wire.stale",
+    );
+  });
+
+  test("accept() goes on for other principals when one floods", () => {
+    const { guard } = flooded(OTHER);
+    expect(guard.accept(guard.newBatch(), { signer: FRIEND })).toBe("accepted");
+    expect(guard.accept(guard.newBatch())).toBe("wire.stale");
   });
 });
 

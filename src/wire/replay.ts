@@ -13,6 +13,8 @@ export interface ReplayGuardOptions {
   readonly notBeforeMs: number;
   /** The node's own key (raw). What it asks of itself does not count against what others ask. */
   readonly own?: Uint8Array;
+  /** Whether a key (raw) is anybody's: what it asks counts against itself alone. All others count together. */
+  readonly isKnown?: (signer: Uint8Array) => boolean;
   readonly windowMs?: number;
   readonly capacity?: number;
 }
@@ -33,25 +35,30 @@ export class ReplayGuard {
   readonly #clock: Clock;
   readonly #windowMs: number;
   readonly #capacity: number;
-  readonly #own: Uint8Array | undefined;
+  readonly #own: string | undefined;
+  readonly #isKnown: (signer: Uint8Array) => boolean;
   /** Batches in order of arrival. */
   readonly #seen = new Map<string, Seen>();
-  readonly #ownFloor: Floor;
-  readonly #othersFloor: Floor;
+  readonly #notBeforeMs: number;
+  /** By key: the own one and known ones. A flood of one, with times as late as may be, shuts out nobody else. */
+  readonly #floors = new Map<string, Floor>();
+  readonly #strangersFloor: Floor;
 
   constructor({
     clock,
     notBeforeMs,
     own,
+    isKnown = () => false,
     windowMs = FRESHNESS_WINDOW_MS,
     capacity = REPLAY_BATCHES_MAX,
   }: ReplayGuardOptions) {
     this.#clock = clock;
     this.#windowMs = windowMs;
     this.#capacity = capacity;
-    this.#own = own;
-    this.#ownFloor = { timeMs: notBeforeMs - 1 };
-    this.#othersFloor = { timeMs: notBeforeMs - 1 };
+    this.#own = own && textOf(own);
+    this.#isKnown = isKnown;
+    this.#notBeforeMs = notBeforeMs;
+    this.#strangersFloor = this.#newFloor();
   }
 
   /** @throws OperonError `wire.stale`, `wire.replayed` */
@@ -74,17 +81,32 @@ export class ReplayGuard {
   ): void {
     const { signer, batchId, timeMs } = batch;
     this.#forget();
-    const isOwn = this.#own !== undefined && Buffer.compare(this.#own, signer) === 0;
+    const key = textOf(signer);
+    const isOwn = key === this.#own;
     const isTimeChecked = !(isOwn && isFromHere);
     const aheadMs = timeMs - this.#clock.nowMs();
     if (isTimeChecked && Math.abs(aheadMs) > this.#windowMs) throw stale(aheadMs);
-    const id = Buffer.concat([signer, batchId]).toString("latin1");
+    const id = key + textOf(batchId);
     if (this.#seen.has(id)) throw replayed();
-    const floor = isOwn ? this.#ownFloor : this.#othersFloor;
+    const floor = this.#floorOf(key, signer);
     if (isTimeChecked && timeMs <= floor.timeMs) throw tooOld(floor.timeMs);
     // By the monotonic clock, and for twice the window: a batch from the future stays acceptable for that long.
     const forgetAtMs = this.#clock.monotonicMs() + 2 * this.#windowMs;
     this.#seen.set(id, { timeMs, forgetAtMs, floor });
+  }
+
+  /** A key that becomes known begins anew: what it asked as a stranger was refused, or is good once by itself. */
+  #floorOf(key: string, signer: Uint8Array): Floor {
+    const floor = this.#floors.get(key);
+    if (floor) return floor;
+    if (key !== this.#own && !this.#isKnown(signer)) return this.#strangersFloor;
+    const fresh = this.#newFloor();
+    this.#floors.set(key, fresh);
+    return fresh;
+  }
+
+  #newFloor(): Floor {
+    return { timeMs: this.#notBeforeMs - 1 };
   }
 
   #forget(): void {
@@ -95,6 +117,10 @@ export class ReplayGuard {
       floor.timeMs = Math.max(floor.timeMs, timeMs);
     }
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 function stale(aheadMs: number): OperonError {
