@@ -6,12 +6,15 @@ import type { ConfigReport } from "./config/explain.ts";
 import type { Caller } from "./contract/caller.ts";
 import type { Finding } from "./doctor/finding.ts";
 import type { NodeAnswer } from "./doctor/node_checks.ts";
+import type { ListedService, TriedService } from "./doctor/service_checks.ts";
 import { OperonError, toOperonError } from "./error.ts";
 import { type ConfigVerbOptions, homeOf, registryParts } from "./surface/cli/config_parts.ts";
 import { escapeText } from "./surface/cli/escape.ts";
 import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
 
 const NODE_TIMEOUT_MS = 5_000;
+/** A service has ten seconds to take a connection unless its configuration says otherwise. */
+const SERVICE_TIMEOUT_MS = 12_000;
 const PINGS = 3;
 
 /** `doctor`. */
@@ -21,8 +24,8 @@ export function doctorVerbs(options: ConfigVerbOptions): readonly HandWrittenVer
       path: ["doctor"],
       summary: "Look for what is wrong here and on the way to other nodes, with a fix for each",
       description:
-        "Checks the configuration, private files, policy, audit log, disk, what the kernel offers, the node's services, and every " +
-        "known node at once: reachability, key, clock, version. Exits with 1 when there is a problem.",
+        "Checks the configuration, private files, policy, audit log, disk, what the kernel offers, and every " +
+        "known node at once: reachability, key, clock, version, services. Exits with 1 when there is a problem.",
       flags: [
         { name: "node", kind: "string", value: "NAME", summary: "Check the way to this node only" },
         {
@@ -101,7 +104,12 @@ async function remote(report: ConfigReport, context: VerbContext): Promise<reado
       readonly nodes: readonly { readonly name: string; readonly state: string }[];
     };
     const names = known.filter(({ state }) => state !== "self").map(({ name }) => name);
-    return await ask(names, { caller, context });
+    const asking = { caller, context };
+    const [found, services] = await Promise.all([
+      ask(names, asking),
+      askServices(["local", ...names], asking),
+    ]);
+    return [...found, ...services];
   } catch (thrown) {
     const { message, hint } = toOperonError(thrown);
     return [
@@ -112,12 +120,34 @@ async function remote(report: ConfigReport, context: VerbContext): Promise<reado
 
 async function nodes(names: readonly string[], context: VerbContext): Promise<readonly Finding[]> {
   await using caller = await context.connect();
-  return await ask(names, { caller, context });
+  const asking = { caller, context };
+  return (await Promise.all([ask(names, asking), askServices(names, asking)])).flat();
+}
+
+interface Asking {
+  readonly caller: Caller;
+  readonly context: VerbContext;
+}
+
+async function askServices(
+  names: readonly string[],
+  { caller, context }: Asking,
+): Promise<readonly Finding[]> {
+  const { checkServices } = await import("./doctor/service_checks.ts");
+  const options = { signal: context.signal, timeout_ms: SERVICE_TIMEOUT_MS };
+  return checkServices(names, {
+    list: async (node) => {
+      const { output } = caller.call(node, "service.list", {}, options);
+      return ((await output) as { readonly services: readonly ListedService[] }).services;
+    },
+    check: async (node, id) =>
+      (await caller.call(node, "service.check", { id }, options).output) as TriedService,
+  });
 }
 
 async function ask(
   names: readonly string[],
-  { caller, context }: { caller: Caller; context: VerbContext },
+  { caller, context }: Asking,
 ): Promise<readonly Finding[]> {
   const { checkNodes } = await import("./doctor/node_checks.ts");
   return checkNodes(names, {

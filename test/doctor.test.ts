@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, chmodSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DoctorReport } from "../src/doctor/finding.ts";
-import { TestHome, TestNode, textStream } from "./harness/mesh.ts";
+import { operatorPolicy, TestHome, TestNode, textStream } from "./harness/mesh.ts";
 
 const main = join(dirname(import.meta.dir), "src/main.ts");
 
@@ -75,6 +75,33 @@ describe("doctor", () => {
     expect(nodes.find(({ node }) => node === "gone")?.status).toBe("problem");
     expect(nodes.find(({ node }) => node === "gone")?.fix).toBeTruthy();
     expect(nodes.some(({ node, status }) => node === "there" && status !== "problem")).toBe(true);
+  });
+
+  test("tries the services of every node, from where the node is", async () => {
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const policy = (own: string, ...others: readonly string[]) =>
+      `${operatorPolicy(own, ...others).replace("node.*", "node.*, service.*")}
+  services:
+    - { id: here, host: 127.0.0.1, port: ${taken.port} }
+    - { id: gone, host: 127.0.0.1, port: 1 }`;
+    using home = new TestHome({ name: "asks" });
+    await using there = await TestNode.start({
+      name: "there",
+      policy: (own) => policy(own, home.id),
+    });
+    const nodes = `there: { endpoint: "${there.endpoint}", key: "${there.facts.key}" }`;
+    home.configure({ name: "asks", nodes, policy });
+    const { code, findings } = await doctor(home.home.path);
+    expect(code).toBe(1);
+    const services = findings.filter(({ check }) => check.startsWith("service "));
+    expect(services.map(({ check, node, status }) => ({ check, node, status }))).toEqual([
+      { check: "service here", node: undefined, status: "ok" },
+      { check: "service gone", node: undefined, status: "problem" },
+      { check: "service here", node: "there", status: "ok" },
+      { check: "service gone", node: "there", status: "problem" },
+    ]);
+    const one = await doctor(home.home.path, "--node", "there");
+    expect(one.findings.map(({ check }) => check)).toContain("service gone");
   });
 
   test("needs no configuration to look at the mount runtime", async () => {
