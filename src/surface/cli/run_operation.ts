@@ -41,7 +41,9 @@ export async function runOperation(
   // Opened before the call: what cannot be saved need not be asked for, and a stream nobody reads is discarded.
   await using saving = plan.save === undefined ? undefined : await openSaving(plan.save);
   if (operation.effect === "destroy") await confirm(operation, plan, running);
-  const connecting = context.connect(running.globals);
+  // Each key waits for its echo: half as long without the local daemon between.
+  const lasts = operation.cli.terminal !== undefined;
+  const connecting = context.connect({ ...running.globals, lasts });
   return await orCancelled(
     connecting.then((caller) => callWith(caller, { operation, plan, source, saving, running })),
     running,

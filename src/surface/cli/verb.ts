@@ -83,7 +83,7 @@ export interface GlobalFlags {
 
 /** As whom to call, from which home, and for how long. */
 export interface ConnectOptions extends Pick<GlobalFlags, "home" | "config" | "identity"> {
-  /** The caller is for a command that stays: it finds a daemon again that was restarted. */
+  /** The caller is for a command that stays: it takes the shortest way, and finds a daemon again that was restarted. */
   readonly lasts?: boolean;
 }
 

@@ -22,7 +22,7 @@ export async function runInTerminal(text: string, context: LineContext): Promise
     rows: terminal.rows,
     cols: terminal.columns,
   };
-  await using caller = await running.context.connect(running.globals);
+  await using caller = await running.context.connect({ ...running.globals, lasts: true });
   const plan = { node: scope.place.node, input };
   const output = await runTerminal(
     caller,
