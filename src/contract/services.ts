@@ -257,4 +257,6 @@ export interface SettingsView {
 export interface StateFolders {
   /** Host path of a private folder (mode 0700) in the node's home, made when it is not there; `name` is the capability's id. */
   folder(name: string): string;
+  /** Host paths of everything that is the node's own and nobody else's to read: its home, its configuration. */
+  readonly own_paths: readonly string[];
 }

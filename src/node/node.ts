@@ -340,7 +340,7 @@ export class Node implements Caller {
   }
 
   #makeServices(): Services {
-    const { home, key, clock, registry } = this.#options;
+    const { home, key, clock, registry, configPath } = this.#options;
     const traces = new TraceStore(home.traces_path);
     const mounts = () => this.#mounts;
     return {
@@ -349,7 +349,10 @@ export class Node implements Caller {
         return mounts();
       },
       settings: { of: (capability) => this.#state.settings[capability] },
-      state: { folder: (name) => privateFolder(join(home.state_path, name)) },
+      state: {
+        folder: (name) => privateFolder(join(home.state_path, name)),
+        own_paths: [home.path, configPath],
+      },
       registry: { describe: () => registry.operations.map(describeOperation) },
       traces,
       outbound: new NodeOutbound({

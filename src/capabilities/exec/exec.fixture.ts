@@ -20,12 +20,15 @@ export class Bench implements Disposable {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), "operon-exec-")));
   readonly services: Pick<Services, "mounts" | "settings" | "state">;
 
-  constructor(settings: z.input<typeof settingsSchema> = { roots: ["/"] }) {
+  constructor(
+    settings: z.input<typeof settingsSchema> = { roots: ["/"] },
+    own_paths: readonly string[] = [],
+  ) {
     const parsed = settingsSchema.parse(settings);
     this.services = {
       mounts: fakeMounts(this.folder),
       settings: { of: () => parsed },
-      state: { folder: () => join(this.folder, "..", "unused") },
+      state: { folder: () => join(this.folder, "..", "unused"), own_paths },
     };
   }
 

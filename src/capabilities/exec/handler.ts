@@ -12,7 +12,7 @@ import { run } from "./run.ts";
 import type { ExecSettings, operations } from "./schema.ts";
 import { attachedHandlers } from "./session/handler.ts";
 import { openSession } from "./session/open_session.ts";
-import { openFolder, startError } from "./start.ts";
+import { confinementOrder, openFolder, startError } from "./start.ts";
 
 type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state">;
 
@@ -36,6 +36,7 @@ export const handlers: Handlers<typeof operations, "mounts" | "settings" | "stat
         timeout_secs: facts.timeout_secs,
         output_bytes_max: settings.output_bytes_max,
         background: settings.background,
+        confinement: confinementOrder(settings, call),
         incoming: call.incoming,
         signal: call.signal,
         clock: systemClock,

@@ -12,7 +12,7 @@
 // its parents.
 
 import { type Clock, systemClock } from "../../clock.ts";
-import { libc } from "./libc.ts";
+import { libc, RLIMIT_RTTIME } from "./libc.ts";
 import { childrenOf, processState, realtimeLimits, threadsOf } from "./process_table.ts";
 
 /** How long a tree may take to obey SIGTERM (ms). */
@@ -33,23 +33,32 @@ const TAG_STRIDE = 2n ** 23n;
 let firstTag: bigint | undefined;
 let tagsGiven = 0n;
 
-/** Leaders of living commands: the runtime reaps these, nobody else may. */
+/** Leaders of living commands: launch/exit.ts reaps these, nobody else may. */
 const roots = new Set<number>();
 
 /** Trees that may still have living processes we answer for. */
 const trees = new Set<ProcessTree<{ readonly pid: number }>>();
 
+/** Something that knows for sure what belongs to a command. */
+export interface ProcessGroup {
+  /** Ids of its processes. */
+  members(): readonly number[];
+}
+
 /** The processes of one command. */
 export class ProcessTree<Child extends { readonly pid: number }> implements Disposable {
   readonly child: Child;
   readonly #tag: bigint;
+  readonly #group: ProcessGroup | undefined;
 
   /**
-   * Starts the first process, which `spawn` must make the leader of a session and group of its own.
+   * Starts the first process, which `spawn` must make the leader of a session and group of its own, with this tag as
+   * its realtime CPU limit.
    */
-  constructor(spawn: () => Child) {
+  constructor(spawn: (tag: bigint) => Child, group?: ProcessGroup) {
     this.#tag = nextTag();
-    this.child = spawnTagged(spawn, this.#tag);
+    this.#group = group;
+    this.child = spawn(this.#tag);
     roots.add(this.child.pid);
     trees.add(this);
   }
@@ -106,7 +115,7 @@ export class ProcessTree<Child extends { readonly pid: number }> implements Disp
   #members(): readonly number[] {
     if (process.platform !== "linux") return roots.has(this.child.pid) ? [this.child.pid] : [];
     const found = new Set<number>();
-    const next = this.#orphans();
+    const next = [...this.#orphans(), ...(this.#group?.members() ?? [])];
     if (roots.has(this.child.pid)) next.push(this.child.pid);
     for (let pid = next.pop(); pid !== undefined; pid = next.pop()) {
       if (found.has(pid)) continue;
@@ -163,27 +172,15 @@ function adopted(
     if (roots.has(pid)) continue;
     const tags = realtimeLimits(pid);
     if (!tags.some((tag) => firstTag !== undefined && tag < firstTag)) continue;
-    if (processState(pid)?.state === "Z" && libc().reap(pid)) continue;
+    if (processState(pid)?.state === "Z" && libc().exitStatus(pid) !== undefined) continue;
     orphans.push({ pid, tags });
   }
   return orphans;
 }
 
-/**
- * The child is born with the tag, for this process wears it while it spawns: what the child forks
- * in its first instant has it too. As a hard limit, which no child can raise again, it is set a
- * moment later.
- */
-function spawnTagged<Child extends { readonly pid: number }>(spawn: () => Child, tag: bigint) {
-  const own = libc().ownRealtimeLimits();
-  libc().setRealtimeLimits(0, { soft: tag, hard: own.hard });
-  try {
-    const child = spawn();
-    libc().setRealtimeLimits(child.pid, { soft: tag, hard: tag });
-    return child;
-  } finally {
-    libc().setRealtimeLimits(0, own);
-  }
+/** The tag as a resource limit that a command is started with. */
+export function tagLimit(tag: bigint): readonly [resource: number, most: bigint] {
+  return [RLIMIT_RTTIME, tag];
 }
 
 function nextTag(): bigint {

@@ -4,10 +4,16 @@
 // outlive its caller.
 // Next: facts.ts says what to execute, pipes.ts moves the bytes, process_tree.ts kills.
 
-import { constants } from "node:os";
 import type { Clock } from "../../clock.ts";
+import {
+  Confinement,
+  type ConfinementOrder,
+  type ConfinementReport,
+} from "./launch/confinement.ts";
+import { type Exit, signalName } from "./launch/exit.ts";
+import { type Launched, launch, type Restrictions } from "./launch/launch.ts";
 import { Input, Output, type OutputChunk, Pipe } from "./pipes.ts";
-import { ProcessTree } from "./process_tree.ts";
+import { ProcessTree, tagLimit } from "./process_tree.ts";
 
 /** Time between SIGTERM and SIGKILL for what a command left behind when it ended by itself (ms). */
 const LEFTOVER_GRACE_MS = 100;
@@ -30,6 +36,7 @@ export interface Command {
   readonly timeout_secs: number;
   readonly output_bytes_max: number | undefined;
   readonly background: "keep" | "kill";
+  readonly confinement: ConfinementOrder;
   readonly incoming: AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -46,6 +53,8 @@ export interface Ending {
   readonly duration_ms: number;
   readonly stdout_bytes: number;
   readonly stderr_bytes: number;
+  readonly protection: ConfinementReport["protection"];
+  readonly limits_enforced: ConfinementReport["limits_enforced"];
 }
 
 /** Name of an output of a command. */
@@ -64,7 +73,12 @@ export async function* run(
   using stdout = new Pipe();
   using stderr = new Pipe();
   const startMs = command.clock.monotonicMs();
-  using tree = new ProcessTree(() => spawn(command, { stdin, stdout, stderr }));
+  using confinement = new Confinement(command.confinement, command.folder);
+  const { restrictions } = confinement;
+  using tree = new ProcessTree(
+    (tag) => spawn(command, { stdin, stdout, stderr, restrictions, tag }),
+    confinement.group,
+  );
   command.started?.();
   stdin.close(stdin.readEnd);
   stdout.close(stdout.writeEnd);
@@ -74,7 +88,9 @@ export async function* run(
     { stdout: stdout.readEnd, stderr: stderr.readEnd },
     command.clock,
   );
-  const exited = tree.child.exited.then(() => {
+  let exit: Exit | undefined;
+  const exited = tree.child.exited.then((found) => {
+    exit = found;
     tree.exited();
     output.exited();
   });
@@ -98,41 +114,43 @@ export async function* run(
   const cause = supervisor.cause;
   if (cause?.kind === "abort") throw cause.reason;
   return {
-    ...exitOf(tree.child, cause?.kind === "timeout"),
+    ...endingOf(exit, cause?.kind === "timeout"),
     output_limit: cause?.kind === "output_limit",
     duration_ms: Math.round(command.clock.monotonicMs() - startMs),
     stdout_bytes: count.stdout,
     stderr_bytes: count.stderr,
+    ...confinement.report,
   };
 }
 
+interface SpawnParts extends Readonly<Record<"stdin" | Channel, Pipe>> {
+  readonly restrictions: Restrictions;
+  readonly tag: bigint;
+}
+
 function spawn(
-  command: Command,
-  { stdin, stdout, stderr }: Readonly<Record<"stdin" | Channel, Pipe>>,
-): Bun.Subprocess {
-  return Bun.spawn([command.executable, ...command.rest], {
-    argv0: command.argv0,
-    cwd: command.folder,
-    env: command.environment,
+  { executable, argv0, rest, environment, folder }: Command,
+  { stdin, stdout, stderr, restrictions, tag }: SpawnParts,
+): Launched {
+  return launch({
+    executable,
+    argv: [argv0, ...rest],
+    environment,
+    folder,
     stdio: [stdin.readEnd, stdout.writeEnd, stderr.writeEnd],
-    // A session and a group of its own: signals reach it and its children, and the daemon's
-    // terminal does not.
-    detached: true,
+    restrictions: { ...restrictions, limits: [...restrictions.limits, tagLimit(tag)] },
   });
 }
 
-function exitOf(
-  child: Bun.Subprocess,
+function endingOf(
+  exit: Exit | undefined,
   timed_out: boolean,
 ): Pick<Ending, "exit_code" | "signal" | "timed_out"> {
-  // The runtime gives realtime signals as numbers.
-  const code = child.signalCode as NodeJS.Signals | number | null;
-  const number = typeof code === "string" ? constants.signals[code] : code;
-  const signal = typeof code === "number" ? `SIG${code}` : (code ?? undefined);
-  const own = number === null ? (child.exitCode ?? EXIT_UNKNOWN) : 128 + number;
+  const { code, signal } = exit ?? {};
+  const own = signal === undefined ? (code ?? EXIT_UNKNOWN) : 128 + signal;
   return {
     exit_code: timed_out ? EXIT_TIMEOUT : own,
-    ...(signal === undefined ? {} : { signal }),
+    ...(signal === undefined ? {} : { signal: signalName(signal) }),
     timed_out,
   };
 }
@@ -152,7 +170,7 @@ class Supervisor implements AsyncDisposable {
   /** Resolves when an ended command is gone; never when none was ended. */
   readonly killed: Promise<void>;
   readonly #command: Command;
-  readonly #tree: ProcessTree<Bun.Subprocess>;
+  readonly #tree: ProcessTree<Launched>;
   readonly #output: Output<Channel>;
   readonly #timer: Disposable;
   readonly #abort = () => this.end({ kind: "abort", reason: this.#command.signal.reason });
@@ -161,7 +179,7 @@ class Supervisor implements AsyncDisposable {
 
   constructor(
     command: Command,
-    { tree, output }: { tree: ProcessTree<Bun.Subprocess>; output: Output<Channel> },
+    { tree, output }: { tree: ProcessTree<Launched>; output: Output<Channel> },
   ) {
     this.#command = command;
     this.#tree = tree;

@@ -67,6 +67,19 @@ export const RunInput = z
     "Give either argv or command",
   );
 
+/** What a result says of the limits and the protection that were in force. */
+export const confinementFields = {
+  protection: z
+    .enum(["namespace", "landlock", "none"])
+    .describe("What kept the command from the node's own files"),
+  limits_enforced: z
+    .partialRecord(
+      z.enum(["memory_bytes", "pids", "cpu_secs", "open_files", "file_bytes"]),
+      z.enum(["cgroup", "rlimit"]),
+    )
+    .describe("The limits of policy that held, and by what"),
+};
+
 /** What can be wrong with a command. */
 export const runErrors = {
   not_found: {
@@ -113,6 +126,11 @@ export const runErrors = {
     kind: "resource_exhausted",
     message: "The command wrote more than policy allows and was killed",
     hint: "Write to a file on the node and fetch it with `operon fs read`",
+  },
+  protection_unavailable: {
+    kind: "failed_precondition",
+    message: "This node cannot keep commands from its own files, and policy requires it",
+    hint: "operon doctor says what is missing; a folder inside the node's home can never be protected from",
   },
   busy: {
     kind: "resource_exhausted",

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { bytes, operation } from "../../contract/operation.ts";
 import { jobOperations } from "./detached/operations.ts";
 import {
+  confinementFields,
   EnvName,
   HostPath,
   RunInput,
@@ -16,12 +17,15 @@ import {
   visibleTo,
   Word,
 } from "./run_schema.ts";
+
 import { sessionSettings } from "./session/operations.ts";
 import { sessionOperations } from "./session/session_operation.ts";
 
 const TIMEOUT_SECS_DEFAULT = 30;
 const RUNNING_MAX_DEFAULT = 128;
 const JOB_LOG_BYTES_DEFAULT = 16 * 1024 * 1024;
+
+const Limit = z.int().positive();
 
 /**
  * The section `policy.exec` of the configuration. Without it, or without roots, nothing may be run.
@@ -53,6 +57,29 @@ export const settings = z.strictObject({
     .positive()
     .optional()
     .describe("A command that writes more is killed; default: no limit, nothing is kept in memory"),
+  protect: z
+    .enum(["auto", "required", "off"])
+    .default("auto")
+    .describe(
+      "Keep commands from the node's own files (key, secrets, audit log, configuration): where this machine can, " +
+        "or refuse to run any where it cannot. required also keeps them from signalling what other calls started",
+    ),
+  new_privileges: z
+    .boolean()
+    .default(false)
+    .describe("Whether commands may gain rights by sudo and other setuid programs"),
+  limits: z
+    .strictObject({
+      memory_bytes: Limit.min(1024 * 1024)
+        .optional()
+        .describe("Of all its processes with a control group, of each without"),
+      pids: Limit.optional().describe("Processes and threads; only with a control group"),
+      cpu_secs: Limit.optional().describe("Processor time of each process"),
+      open_files: Limit.min(8).optional().describe("Descriptors of each process"),
+      file_bytes: Limit.optional().describe("Size of a file it writes"),
+    })
+    .default({})
+    .describe("What a command may use; its result says which of these were enforced, and how"),
   running_max: z.int().min(1).max(4096).default(RUNNING_MAX_DEFAULT),
   background: z
     .enum(["keep", "kill"])
@@ -90,6 +117,7 @@ const RunOutput = z.strictObject({
   stderr_bytes: z.int(),
   /** The file that was executed. */
   resolved: z.string(),
+  ...confinementFields,
 });
 
 /** The operations of `exec`. */

@@ -5,7 +5,9 @@
 import type { MountFolder, Services } from "../../contract/services.ts";
 import type { OperonError } from "../../error.ts";
 import type { CommandFacts } from "./facts.ts";
+import type { ConfinementOrder } from "./launch/confinement.ts";
 import type { runErrors } from "./run_schema.ts";
+import type { ExecSettings } from "./schema.ts";
 
 /** As much of a call as it takes. */
 export interface StartingCall {
@@ -37,6 +39,8 @@ export function startError(
   if (!(thrown instanceof Error) || !("syscall" in thrown) || !("code" in thrown)) return thrown;
   const data = { command: executable, reason: thrown.code };
   switch (thrown.code) {
+    case "EPROTECT":
+      return call.fail("protection_unavailable", { command: executable }, thrown);
     case "ENOENT":
     case "ENOTDIR":
       return call.fail("not_found", { ...data, exit_code: 127 }, thrown);
@@ -49,4 +53,12 @@ export function startError(
     default:
       return call.fail("spawn_failed", data, thrown);
   }
+}
+
+/** What policy says about confining commands, with what is to be kept from them. */
+export function confinementOrder(
+  { protect, new_privileges, limits }: ExecSettings,
+  { services }: { readonly services: Pick<Services, "state"> },
+): ConfinementOrder {
+  return { protect, new_privileges, limits, own_paths: services.state.own_paths };
 }

@@ -9,7 +9,7 @@ import type { Call, Handlers } from "../../../contract/capability.ts";
 import { buildEnvironment } from "../environment.ts";
 import type { CommandFacts } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
-import { openFolder, startError } from "../start.ts";
+import { confinementOrder, openFolder, startError } from "../start.ts";
 import { maySee } from "../visibility.ts";
 import { sendInput, startSupervisor } from "./job_channel.ts";
 import { findJob, type Job, listJobs, makeRoom, newJobId, stopJob, viewOf } from "./jobs.ts";
@@ -67,6 +67,7 @@ export const jobHandlers: Handlers<Operations, Needs> = {
         timeout_secs: facts.timeout_secs,
         output_bytes_max: settings.output_bytes_max,
         background: settings.background,
+        confinement: confinementOrder(settings, call),
         job_folder,
         log_bytes_max: settings.jobs.log_bytes_max,
       });

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { Moment } from "../../../contract/fields.ts";
 import { bytes, operation, values } from "../../../contract/operation.ts";
-import { accessesOfCommand, RunInput, runErrors } from "../run_schema.ts";
+import { accessesOfCommand, confinementFields, RunInput, runErrors } from "../run_schema.ts";
 
 const JobId = z
   .string()
@@ -29,6 +29,8 @@ const Job = z.strictObject({
   duration_ms: z.number().optional(),
   stdout_bytes: z.int().optional(),
   stderr_bytes: z.int().optional(),
+  protection: confinementFields.protection.optional(),
+  limits_enforced: confinementFields.limits_enforced.optional(),
   log_bytes: z.int().describe("What its output takes on the node's disk"),
 });
 

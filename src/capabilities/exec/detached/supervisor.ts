@@ -28,6 +28,7 @@ export interface SupervisorOrder
     | "timeout_secs"
     | "output_bytes_max"
     | "background"
+    | "confinement"
   > {
   /** Host path of the job's folder. */
   readonly job_folder: string;

@@ -4,13 +4,15 @@
 
 import { closeSync, constants as files, openSync, read, readFileSync, write } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { constants } from "node:os";
 import { systemClock } from "../../../clock.ts";
+import { Confinement, type ConfinementOrder } from "../launch/confinement.ts";
+import { type Exit, signalName } from "../launch/exit.ts";
+import { type Launched, launch } from "../launch/launch.ts";
 import { libc } from "../libc.ts";
-import { ProcessTree } from "../process_tree.ts";
+import { ProcessTree, tagLimit } from "../process_tree.ts";
 import { HostClient } from "./host_client.ts";
 import { FRAME_BYTES_MAX, type SessionEnd } from "./protocol.ts";
-import { exitOf, PseudoTerminal, type TerminalExit, type TerminalSize } from "./pty.ts";
+import { PseudoTerminal, type TerminalSize } from "./pty.ts";
 import { Recording } from "./recording.ts";
 import { Ring } from "./ring.ts";
 import { FILES, writeWhole } from "./session_record.ts";
@@ -27,6 +29,7 @@ export interface HostRequest {
   readonly size: TerminalSize;
   readonly term: string;
   readonly timeout_secs: number | undefined;
+  readonly confinement: ConfinementOrder;
   /** Bytes a recording may have; `undefined` for none. */
   readonly recording_bytes_max: number | undefined;
 }
@@ -45,8 +48,6 @@ const READ_BYTES = 64 * 1024;
 const AFTER_EXIT_MS = 200;
 /** How long whoever looks may take for the rest of the output (ms); later it is read from the disk. */
 const FAREWELL_MS = 1_000;
-/** In case a signal about the command's end was missed (ms). */
-const LOOK_EVERY_MS = 500;
 const EXIT_TIMEOUT = 124;
 
 /** Holds a terminal until its command has ended. */
@@ -76,11 +77,12 @@ class Host {
   readonly #server: Server;
   readonly #clients = new Set<HostClient>();
   readonly #ring = new Ring(RING_BYTES);
-  readonly #tree: ProcessTree<{ readonly pid: number }>;
+  readonly #tree: ProcessTree<Launched>;
+  readonly #confinement: Confinement;
   readonly #exited: Promise<undefined>;
   #typing: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
-  #exit: TerminalExit | undefined;
+  #exit: Exit | undefined;
   #isTimedOut = false;
   #recordingFailed = false;
 
@@ -109,8 +111,24 @@ class Host {
     this.#terminal = parts.terminal;
     this.#recording = parts.recording;
     this.#server = parts.server;
-    this.#tree = new ProcessTree(() => ({ pid: this.#terminal.spawn(request) }));
-    this.#exited = this.#watchExit();
+    const { cwd, executable, argv, env } = request;
+    this.#confinement = new Confinement(request.confinement, cwd);
+    const { restrictions, group } = this.#confinement;
+    const start = (tag: bigint) =>
+      launch({
+        executable,
+        argv,
+        environment: env,
+        folder: cwd,
+        stdio: this.#terminal.path,
+        restrictions: { ...restrictions, limits: [...restrictions.limits, tagLimit(tag)] },
+      });
+    this.#tree = new ProcessTree(start, group);
+    this.#exited = this.#tree.child.exited.then((exit) => {
+      this.#exit = exit;
+      this.#tree.exited();
+      return undefined;
+    });
   }
 
   /** Resolves when the command has ended and those who looked know it. */
@@ -133,6 +151,7 @@ class Host {
     this.#terminal[Symbol.dispose]();
     this.#recording?.[Symbol.dispose]();
     if (this.#tree.isAlive()) await this.#tree.kill(systemClock, 100);
+    this.#confinement[Symbol.dispose]();
   }
 
   serve(socket: Socket): void {
@@ -193,22 +212,6 @@ class Host {
     return await Promise.race([reading, silence]);
   }
 
-  #watchExit(): Promise<undefined> {
-    return new Promise((resolve) => {
-      const look = () => {
-        if (this.#exit) return;
-        this.#exit = exitOf(this.#tree.child.pid);
-        if (!this.#exit) return;
-        clearInterval(timer);
-        this.#tree.exited();
-        resolve(undefined);
-      };
-      const timer = setInterval(look, LOOK_EVERY_MS);
-      process.on("SIGCHLD", look);
-      look();
-    });
-  }
-
   /** Resolves when the terminal has taken it; one after another. */
   #type(bytes: Uint8Array): Promise<void> {
     this.#typing = this.#typing.then(() => writeAll(this.#terminal.fd, bytes)).catch(() => {});
@@ -232,10 +235,9 @@ class Host {
 
   #end(): SessionEnd {
     const { code, signal } = this.#exit ?? { code: undefined, signal: 9 };
-    const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
     return {
       exit_code: this.#isTimedOut ? EXIT_TIMEOUT : (code ?? 128 + (signal ?? 0)),
-      ...(signal === undefined ? {} : { signal: name ?? `SIG${signal}` }),
+      ...(signal === undefined ? {} : { signal: signalName(signal) }),
       output_bytes: this.#ring.end,
       ended_at: new Date(systemClock.nowMs()).toISOString(),
       ...(this.#recordingFailed ? { recording_failed: true } : {}),

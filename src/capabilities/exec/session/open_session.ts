@@ -11,7 +11,7 @@ import { helperCommand } from "../../../self.ts";
 import { buildEnvironment } from "../environment.ts";
 import { type CommandFacts, commandFacts, type RunRequest } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
-import { openFolder, startError } from "../start.ts";
+import { confinementOrder, openFolder, startError } from "../start.ts";
 import { endingOf } from "./handler.ts";
 import type { HostAnswer, HostRequest } from "./host.ts";
 import { relaySession, type SessionChunk } from "./relay_session.ts";
@@ -84,6 +84,7 @@ export async function* openSession(
       size: { rows, cols },
       term,
       timeout_secs: facts.timeout_secs,
+      confinement: confinementOrder(settings, call),
       recording_bytes_max: isRecorded ? recording_bytes_max : undefined,
     });
     const description: SessionDescription = {

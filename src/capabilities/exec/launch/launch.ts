@@ -1,0 +1,189 @@
+// Starts a command with all its restrictions on from its first instruction, on Linux without a process in between.
+// It must never start one whose restrictions could not be put on: it throws instead, and nothing runs.
+// Next: launch.c is what happens between vfork and execve; confinement.ts says which restrictions.
+
+import { cc, FFIType, type Pointer, ptr } from "bun:ffi";
+import { closeSync, writeSync } from "node:fs";
+import { constants } from "node:os";
+import { libc } from "../libc.ts";
+import { type Exit, exitOfChild } from "./exit.ts";
+import source from "./launch.c" with { type: "text" };
+
+/** What a command may not do; nothing of it can be undone by the command. */
+export interface Restrictions {
+  /** Files that take a process into a control group. */
+  readonly groups: readonly string[];
+  /** Resource (setrlimit(2)) and the most of it. */
+  readonly limits: readonly (readonly [resource: number, most: bigint])[];
+  /** Whether programs may not give it more rights than it has (sudo, setuid). */
+  readonly no_new_privileges: boolean;
+  /** Descriptor of a Landlock ruleset. */
+  readonly ruleset: number | undefined;
+  /** Folders and files it finds empty. */
+  readonly hidden: readonly string[];
+  /** Capabilities it loses for good, by number (capabilities(7)). */
+  readonly lost_capabilities: readonly number[];
+}
+
+/** A command that may do what this process may. */
+export const NO_RESTRICTIONS: Restrictions = {
+  groups: [],
+  limits: [],
+  no_new_privileges: false,
+  ruleset: undefined,
+  hidden: [],
+  lost_capabilities: [],
+};
+
+/** What to start. */
+export interface Launch {
+  /** Without one nothing is started: whether the restrictions can be had is all that is asked. */
+  readonly executable: string | undefined;
+  /** All words, the name it is told first. */
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Host path of the working directory. */
+  readonly folder: string;
+  /** Descriptors, or the path of a terminal that becomes the controlling one. */
+  readonly stdio: readonly [number, number, number] | string;
+  readonly restrictions: Restrictions;
+}
+
+/** A command that was started. */
+export interface Launched {
+  readonly pid: number;
+  /** Resolves when it has ended and was reaped. */
+  readonly exited: Promise<Exit>;
+}
+
+/** The steps of launch.c. */
+const STEPS = ["start", "setup", "folder", "group", "limits", "protection", "execute"] as const;
+
+/** Why a command was not started: a system's error, with the step of it. */
+export interface LaunchError extends NodeJS.ErrnoException {
+  readonly step: (typeof STEPS)[number];
+}
+
+/** Starts a command as leader of a session and group of its own. @throws LaunchError */
+export function launch(command: Launch): Launched {
+  if (process.platform !== "linux") return launchElsewhere(command);
+  const order = new Order(command);
+  const pid = Number(launcher()(order.pointer));
+  if (pid < 0) throw launchError(-pid, { step: order.failedStep, command });
+  return { pid, exited: exitOfChild(pid) };
+}
+
+/** Whether these restrictions can be put on a process here. */
+export function canRestrict(restrictions: Restrictions): boolean {
+  const order = new Order({
+    executable: undefined,
+    argv: [],
+    environment: {},
+    folder: "/",
+    stdio: [0, 0, 0],
+    restrictions,
+  });
+  // Nothing runs: the process ends where it would become the program, and says that nothing was wrong.
+  return Number(launcher()(order.pointer)) === 0;
+}
+
+/** `struct order` of launch.c, with everything it points to. */
+class Order {
+  readonly #fields: BigInt64Array;
+  /** What C looks at must stay referenced while it does. */
+  readonly #kept: unknown[] = [];
+
+  constructor({ executable, argv, environment, folder, stdio, restrictions }: Launch) {
+    const { groups, limits, no_new_privileges, ruleset, hidden, lost_capabilities } = restrictions;
+    const numbers = typeof stdio === "string" ? [-1, -1, -1] : stdio;
+    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    this.#fields = new BigInt64Array([
+      executable === undefined ? 0n : this.#text(executable),
+      this.#texts(argv),
+      this.#texts(variables),
+      this.#text(folder),
+      ...numbers.map(BigInt),
+      typeof stdio === "string" ? this.#text(stdio) : 0n,
+      this.#texts(groups),
+      this.#words(limits.flatMap(([resource, most]) => [BigInt(resource), most, most])),
+      BigInt(limits.length),
+      no_new_privileges ? 1n : 0n,
+      BigInt(ruleset ?? -1),
+      this.#texts(hidden),
+      this.#words([...lost_capabilities.map(BigInt), -1n]),
+      0n,
+    ]);
+  }
+
+  get pointer(): Pointer {
+    return ptr(this.#fields);
+  }
+
+  get failedStep(): LaunchError["step"] {
+    return STEPS[Number(this.#fields.at(-1))] ?? "start";
+  }
+
+  #text(text: string): bigint {
+    const bytes = new TextEncoder().encode(`${text}\0`);
+    this.#kept.push(bytes);
+    return BigInt(ptr(bytes));
+  }
+
+  #texts(texts: readonly string[]): bigint {
+    return this.#words([...texts.map((text) => this.#text(text)), 0n]);
+  }
+
+  #words(words: readonly bigint[]): bigint {
+    const array = new BigInt64Array(words.length === 0 ? [0n] : words);
+    this.#kept.push(array);
+    return BigInt(ptr(array));
+  }
+}
+
+let compiled: ((order: Pointer) => bigint | number) | undefined;
+
+/** launch.c, compiled into this process at the first command (2 ms). */
+function launcher(): (order: Pointer) => bigint | number {
+  compiled ??= compile();
+  return compiled;
+}
+
+function compile() {
+  // The compiler takes a file; this one never has a name others could write to.
+  const fd = libc().memoryFile("launch");
+  try {
+    writeSync(fd, source);
+    const symbols = { launch: { args: [FFIType.ptr], returns: FFIType.i64 } } as const;
+    return cc({ source: `/proc/self/fd/${fd}`, symbols }).symbols.launch;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Terminals are for Linux only, and so are restrictions: there are none to put on. */
+function launchElsewhere({ executable, argv, environment, folder, stdio }: Launch): Launched {
+  const [argv0 = "", ...rest] = argv;
+  const child = Bun.spawn([executable ?? argv0, ...rest], {
+    argv0,
+    cwd: folder,
+    env: environment,
+    stdio: typeof stdio === "string" ? [0, 1, 2] : [...stdio],
+    detached: true,
+  });
+  const exit = (): Exit => {
+    const signal = child.signalCode as NodeJS.Signals | null;
+    if (signal === null) return { code: child.exitCode ?? undefined, signal: undefined };
+    return { code: undefined, signal: constants.signals[signal] };
+  };
+  return { pid: child.pid, exited: child.exited.then(exit) };
+}
+
+function launchError(
+  errno: number,
+  { step, command }: { step: LaunchError["step"]; command: Launch },
+): LaunchError {
+  const found = Object.entries(constants.errno).find(([, number]) => number === errno);
+  const code = found?.[0] ?? `E${errno}`;
+  const message = `${command.executable} could not be started (${step}: ${code})`;
+  return Object.assign(new Error(message), { code, errno, step, syscall: "execve" });
+}

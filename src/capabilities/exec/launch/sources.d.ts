@@ -1,0 +1,5 @@
+/** A C source, as its text. */
+declare module "*.c" {
+  const text: string;
+  export default text;
+}
