@@ -7,7 +7,7 @@ import { basename } from "node:path";
 import { systemClock } from "./clock.ts";
 import type { OperationDescription } from "./contract/description.ts";
 import { homeAt, resolveHome } from "./identity/home.ts";
-import { escapeText } from "./surface/cli/escape.ts";
+import { escapeText, jsonLine } from "./surface/cli/escape.ts";
 import type { Output } from "./surface/cli/stdio.ts";
 import { usageError } from "./surface/cli/usage_error.ts";
 import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
@@ -85,7 +85,7 @@ async function runWorkflowFile({ args, flags }: VerbInput, context: VerbContext)
   await new TraceStore(home.traces_path).save(trace);
   const output = flags["trace-output"];
   if (typeof output === "string") await writeTrace(output, trace);
-  if (globals.json) await stdout.write(`${JSON.stringify(trace)}\n`);
+  if (globals.json) await stdout.write(jsonLine(trace));
   else if (isTold)
     await stderr.write(
       `trace ${trace.trace_id}; show it with: operon trace show ${trace.trace_id.slice(0, 8)}\n`,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { escapeLines, escapeText } from "./escape.ts";
+import { escapeLines, escapeText, jsonLine } from "./escape.ts";
 
 describe("escapeText()", () => {
   test.each([
@@ -24,5 +24,19 @@ describe("escapeText()", () => {
   });
   test("escapeLines() keeps line feeds and nothing else", () => {
     expect(escapeLines("a\nb\r\u001b")).toBe("a\nb\\r\\x1b");
+  });
+});
+
+describe("jsonLine()", () => {
+  test("attack 27: what a terminal would obey is escaped, and the value is the same", () => {
+    const hostile = `\u009b2J\u007f\u202eevil\u2066\u{e0041}\u001b[31m\u2028 名前 😀`;
+    const line = jsonLine({ [hostile]: hostile });
+    expect(JSON.parse(line)).toEqual({ [hostile]: hostile });
+    expect(line).toBe(`${escapeText(line.trimEnd())}\n`);
+    expect(line).toContain("名前 😀");
+  });
+
+  test("a value JSON has no form for is null", () => {
+    expect(jsonLine(undefined)).toBe("null\n");
   });
 });

@@ -1,6 +1,6 @@
 // Makes text from elsewhere harmless on a terminal: names, errors and outputs may come from a hostile peer.
 // It must never be skipped for text that goes to a person; raw bytes of files and commands do not pass here.
-// Next: render.ts and failure.ts print only what went through here.
+// Next: render.ts, show.ts and failure.ts print only what went through here.
 
 /**
  * Characters that move a cursor, change what is seen, or are not seen: C0, DEL, C1, line and paragraph separators,
@@ -17,6 +17,19 @@ export function escapeText(text: string): string {
 /** As {@link escapeText}, but line feeds stay. */
 export function escapeLines(text: string): string {
   return text.split("\n").map(escapeText).join("\n");
+}
+
+/** A value as one line of JSON that a terminal shows as it stands: what it would obey is escaped, the value is the same. */
+export function jsonLine(value: unknown): string {
+  const json = JSON.stringify(value) ?? "null";
+  return `${json.replace(UNSAFE, escapeUnits)}\n`;
+}
+
+function escapeUnits(character: string): string {
+  return Array.from({ length: character.length }, (_, at) => {
+    const unit = character.charCodeAt(at).toString(16);
+    return `\\u${unit.padStart(4, "0")}`;
+  }).join("");
 }
 
 function spellOut(character: string): string {

@@ -4,7 +4,7 @@
 
 import { OperonError, toOperonError } from "../../error.ts";
 import { isColored, type Running } from "./context.ts";
-import { escapeLines, escapeText } from "./escape.ts";
+import { escapeLines, escapeText, jsonLine } from "./escape.ts";
 
 /** 128 + the number of the signal, as shells have it. */
 const SIGNAL_EXIT_CODES: Readonly<Record<string, number>> = {
@@ -23,7 +23,7 @@ export async function reportFailure(thrown: unknown, running: Running): Promise<
   if (error.code === "cli.output_closed") return SIGNAL_EXIT_CODES.SIGPIPE as number;
   const exitCode = exitCodeOf(error, context.signal);
   const text = globals.json
-    ? `${JSON.stringify({ error: { ...error.toDocument(), exit_code: exitCode } })}\n`
+    ? jsonLine({ error: { ...error.toDocument(), exit_code: exitCode } })
     : failureText(error, running);
   await context.stdio.stderr.write(text).catch(() => {});
   return exitCode;

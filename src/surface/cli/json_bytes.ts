@@ -2,6 +2,8 @@
 // It must never lose or change a byte: joined in order, per channel, the lines give exactly what was sent.
 // Next: show.ts prints them under `--json`, before the line with the output.
 
+import { jsonLine } from "./escape.ts";
+
 /** Chunks of bytes in, JSON lines out. A character cut in two waits for its other half. */
 export class JsonBytes {
   readonly #channels: readonly string[];
@@ -34,7 +36,7 @@ export class JsonBytes {
     const text = decodeUtf8(bytes);
     const content =
       text === undefined ? { base64: Buffer.from(bytes).toString("base64") } : { text };
-    return `${JSON.stringify(name === undefined ? content : { channel: name, ...content })}\n`;
+    return jsonLine(name === undefined ? content : { channel: name, ...content });
   }
 }
 

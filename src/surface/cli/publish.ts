@@ -9,7 +9,7 @@ import { OperonError } from "../../error.ts";
 import { dialTcp, type TcpStream } from "../../wire/tcp_stream.ts";
 import { type Carried, carry } from "./carried.ts";
 import type { Running } from "./context.ts";
-import { escapeText } from "./escape.ts";
+import { escapeText, jsonLine } from "./escape.ts";
 import type { CallPlan } from "./input.ts";
 import { addressText, localTarget } from "./local_address.ts";
 import { Notes } from "./staying.ts";
@@ -100,7 +100,7 @@ class Publishing {
     if (globals.json) {
       const { node, input } = plan;
       const document = { event: "published", to, node, operation: operation.id, input };
-      return await stdout.write(`${JSON.stringify(document)}\n`);
+      return await stdout.write(jsonLine(document));
     }
     const what = Object.values(plan.input).filter((value) => typeof value === "string");
     const line = `Offering ${to} as ${[...what, "on", plan.node].join(" ")}; Ctrl-C ends it`;

@@ -5,7 +5,7 @@
 import type { View } from "../../contract/operation.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { Running } from "./context.ts";
-import { escapeText } from "./escape.ts";
+import { escapeText, jsonLine } from "./escape.ts";
 import type { Command } from "./grammar.ts";
 import { verbInput } from "./input.ts";
 import { renderOutput } from "./render.ts";
@@ -34,7 +34,7 @@ function verbContext({ context, globals }: Running): VerbContext {
     connect: (options) => context.connect(options ?? globals),
     takeInterrupts: (run) => context.takeInterrupts?.(run) ?? { [Symbol.dispose]: () => {} },
     async show(result: unknown, view?: View) {
-      if (globals.json) return stdout.write(`${JSON.stringify(result)}\n`);
+      if (globals.json) return stdout.write(jsonLine(result));
       const columns = stdout.isTty ? stdout.columns : Number.POSITIVE_INFINITY;
       await stdout.write(renderOutput(result, view, { columns, hasHeading: !globals.quiet }));
     },

@@ -7,6 +7,7 @@ import type { OperationDescription, StreamDescription } from "../../contract/des
 import type { View } from "../../contract/operation.ts";
 import { binaryGuard } from "./binary_guard.ts";
 import type { Running } from "./context.ts";
+import { jsonLine } from "./escape.ts";
 import { JsonBytes } from "./json_bytes.ts";
 import { LineWriter } from "./line_writer.ts";
 import { fillTemplate, headingOf, renderOutput, rowOf } from "./render.ts";
@@ -37,7 +38,7 @@ export async function showOutput(
   { context, globals }: Running,
 ): Promise<void> {
   const { stdout } = context.stdio;
-  if (globals.json) return stdout.write(`${JSON.stringify(output)}\n`);
+  if (globals.json) return stdout.write(jsonLine(output));
   await stdout.write(renderOutput(output, cli.view, layoutOf({ context, globals })));
 }
 
@@ -55,7 +56,7 @@ async function showValues(
   const isLive = lifetime === "unbounded";
   const table = new Table({ ...layout, heading: headingOf(columns), isLive });
   const text = (value: unknown) => {
-    if (globals.json) return `${JSON.stringify(value)}\n`;
+    if (globals.json) return jsonLine(value);
     if (view?.kind === "table") return table.add(rowOf(value, columns));
     if (view?.kind === "line") return `${fillTemplate(view.template, value)}\n`;
     return view?.kind === "none" ? "" : `${renderOutput(value, view, layout)}\n`;
@@ -116,7 +117,7 @@ async function showBytes(
     if (globals.json) await stdout.write(json.end());
   }
   const output = await call.output;
-  if (globals.json) await stdout.write(`${JSON.stringify({ output })}\n`);
+  if (globals.json) await stdout.write(jsonLine({ output }));
   return output;
 }
 
@@ -128,7 +129,7 @@ async function saveStream(
   for await (const chunk of call.chunks) await file.write(bytesOf(chunk));
   const output = await call.output;
   await file.commit();
-  if (globals.json) await context.stdio.stdout.write(`${JSON.stringify(output)}\n`);
+  if (globals.json) await context.stdio.stdout.write(jsonLine(output));
   return output;
 }
 

@@ -5,7 +5,7 @@
 import type { OperationDescription } from "../../contract/description.ts";
 import type { OperonError } from "../../error.ts";
 import type { Running } from "./context.ts";
-import { escapeText } from "./escape.ts";
+import { escapeText, jsonLine } from "./escape.ts";
 import { asOperonError } from "./failure.ts";
 import type { CallPlan } from "./input.ts";
 
@@ -29,7 +29,7 @@ export async function announce(
   const { node, input } = plan;
   if (globals.json) {
     const document = { event: "ready", listening, node, operation: operation.id, input };
-    return stdout.write(`${JSON.stringify(document)}\n`);
+    return stdout.write(jsonLine(document));
   }
   const what = Object.values(input).filter((value) => typeof value === "string");
   const line = `Forwarding ${listening} to ${[...what, "on", node].join(" ")}; Ctrl-C ends it`;
