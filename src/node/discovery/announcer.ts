@@ -4,6 +4,7 @@
 
 import type { Clock } from "../../clock.ts";
 import type { PublicKey } from "../../identity/key.ts";
+import { parseEndpoint } from "../../wire/dial.ts";
 import { type Announcement, instanceName, recordsOf, SERVICE } from "./announcement.ts";
 import { interfaceAddresses, type Multicast, openMulticast } from "./multicast.ts";
 
@@ -92,7 +93,9 @@ function isEverywhere(host: string): boolean {
   return host === "0.0.0.0" || host === "::";
 }
 
-function endpointOn(address: string, host: string, port: number): string {
+/** Where the node is reached on an interface. */
+export function endpointOn(address: string, host: string, port: number): string {
   const reached = isEverywhere(host) ? address : host;
-  return `ws://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+  // As readers want it: without a port that goes without saying.
+  return parseEndpoint(`ws://${reached.includes(":") ? `[${reached}]` : reached}:${port}`);
 }
