@@ -201,6 +201,28 @@ test("hangup ends a session with everything it started", async () => {
   await until(() => !isAlive(Number.parseInt(viewer.text, 10)));
 });
 
+test("a session whose viewer has stopped reading can be hung up", async () => {
+  const stalled = caller.call("local", "exec.session", { command: "yes" });
+  const chunks = stalled.chunks[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  const { bytes } = first.value as { bytes: Uint8Array };
+  const { session: id } = JSON.parse(new TextDecoder().decode(bytes));
+  // The terminal stands still when all windows on the way are full: another viewer sees no more then.
+  const other = attach(id, { read_only: true });
+  let seen = -1;
+  await until(async () => {
+    const before = seen;
+    seen = other.bytes.byteLength;
+    await Bun.sleep(100);
+    return seen > 0 && seen === before;
+  }, WAIT_MS);
+  const ended = await node.call("local", "exec.hangup", { id }, { timeout_ms: WAIT_MS });
+  expect(ended.error).toBeUndefined();
+  await other.done;
+  stalled.cancel();
+  await stalled.output.catch(() => {});
+}, 60_000);
+
 test("a recorded session is replayed, and its input is not in the recording", async () => {
   const viewer = open("stty -echo; echo ready; read secret; echo thanks", { record: true });
   await until(() => viewer.text.includes("ready"));
@@ -290,21 +312,23 @@ test("attack 26: a thousand sessions leave no terminal and no process behind", a
 
 test("a flood in one session does not keep the node from other work", async () => {
   const flood = open("yes");
-  await until(() => flood.bytes.byteLength > 1_000_000, 20_000);
+  await until(() => flood.bytes.byteLength > 1_000_000, WAIT_MS);
   let longestMs = 0;
-  let last = performance.now();
+  let used = process.cpuUsage();
   const ticks = setInterval(() => {
-    longestMs = Math.max(longestMs, performance.now() - last);
-    last = performance.now();
+    const now = process.cpuUsage();
+    longestMs = Math.max(longestMs, (now.user + now.system - used.user - used.system) / 1000);
+    used = now;
   }, 1);
   const start = flood.bytes.byteLength;
-  await until(() => flood.bytes.byteLength > start + 3_000_000, 20_000);
+  await until(() => flood.bytes.byteLength > start + 3_000_000, WAIT_MS);
   clearInterval(ticks);
   await node.call("local", "exec.hangup", { id: flood.session });
   await flood.done;
-  // Measured below 20 ms on an idle machine; tests share theirs.
-  expect(longestMs).toBeLessThan(250);
-}, 60_000);
+  // Processor time between two ticks, not time: others want the processor, too. A daemon alone was measured at 14 ms at
+  // most; this process is the client as well, and its garbage collector counts.
+  expect(longestMs).toBeLessThan(100);
+}, 90_000);
 
 /** Terminals held by this process, which is the daemon here, and by what it started. */
 function heldTerminals(): number {

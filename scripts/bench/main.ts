@@ -8,6 +8,7 @@ import { bulk } from "./bulk.ts";
 import { decision } from "./decision.ts";
 import { doctor } from "./doctor.ts";
 import { exec } from "./exec.ts";
+import { flooded } from "./flooded.ts";
 import { forward } from "./forward.ts";
 import { memory } from "./memory.ts";
 import { type Figure, Missing, type Row } from "./row.ts";
@@ -21,7 +22,7 @@ import { tree } from "./tree.ts";
 
 const ROWS: readonly Row[] = [
   ...[start, exec, terminal, stat, bulk, tree, forward],
-  ...[audit, decision, memory, stalled, doctor],
+  ...[audit, decision, memory, stalled, flooded, doctor],
 ];
 
 const { values } = parseArgs({

@@ -127,6 +127,7 @@ class Host {
     this.#exited = this.#tree.child.exited.then((exit) => {
       this.#exit = exit;
       this.#tree.exited();
+      this.#wake();
       return undefined;
     });
   }
@@ -190,13 +191,13 @@ class Host {
     }
   }
 
-  /** Waits while somebody who types is too far behind. */
+  /** Waits while somebody who types is too far behind, but not for them to let an ended command go. */
   async #room(): Promise<void> {
     const isFull = () =>
       [...this.#clients].some(
         ({ isReadOnly, position }) => !isReadOnly && this.#ring.end - position > LAG_BYTES_MAX,
       );
-    while (isFull()) {
+    while (!this.#exit && isFull()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
