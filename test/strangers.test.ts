@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { KeyPair } from "../src/identity/key.ts";
 import { KnownNodes } from "../src/identity/known_nodes.ts";
-import { TestHome, TestNode, until } from "./harness/mesh.ts";
+import { operatorPolicy, TestHome, TestNode, until } from "./harness/mesh.ts";
 import { RawPeer } from "./harness/raw_peer.ts";
 
 const TRIES = 300;
@@ -70,3 +70,20 @@ test("a node is joined under another name where it has this node's own", async (
   expect((await node.call("local", "node.join", { code })).output).toMatchObject({ node: "a-2" });
   expect((await node.call("a-2", "node.info", {})).output).toMatchObject({ key: other.test.id });
 }, 30_000);
+
+test("a node that joins cannot choose a name the policy keeps for another", async () => {
+  const policy = (own: string) =>
+    `${operatorPolicy(own)}\n  services: [{ id: web, published_by: [gpu, disk] }]`;
+  await using node = await TestNode.start({ name: "a", policy });
+  const joinAs = async (name: string, invitation: object) => {
+    const invite = await node.call("local", "node.invite", { roles: ["operator"], ...invitation });
+    await using joiner = await TestNode.start({ name });
+    const { code } = invite.output as { code: string };
+    expect((await joiner.call("local", "node.join", { code })).error).toBeUndefined();
+    const policyNow = (await node.call("local", "policy.show", {})).output;
+    return JSON.stringify(policyNow);
+  };
+  expect(await joinAs("gpu", {})).toContain('"gpu-2"');
+  // Whoever invites may mean just that name.
+  expect(await joinAs("other", { name: "disk" })).not.toContain('"disk-2"');
+}, 60_000);

@@ -49,6 +49,8 @@ export interface NewPrincipal {
   /** `ed25519:<base32>` */
   readonly key: string;
   readonly roles: readonly string[];
+  /** The name was chosen by whoever is added: it must not be one that the policy means somebody else by. */
+  readonly isSelfNamed?: boolean;
 }
 
 /** Adds a principal, or gives a known key more roles. Returns the name it has. Errors as {@link editConfig}. */
@@ -61,7 +63,8 @@ export async function addPrincipal(
   await editConfig(path, options, (document, { config }) => {
     const principals = config.policy?.principals ?? {};
     const known = Object.entries(principals).find(([, other]) => keyOf(other) === principal.key);
-    name = known?.[0] ?? freeName(principal.name, Object.keys(principals));
+    const meant = principal.isSelfNamed ? textsIn(config.policy) : [];
+    name = known?.[0] ?? freeName(principal.name, [...Object.keys(principals), ...meant]);
     const roles = [...new Set([...(known?.[1].roles ?? []), ...principal.roles])];
     const at = ["policy", "principals", name];
     if (known) document.setIn([...at, "roles"], document.createNode(roles, { flow: true }));
@@ -106,6 +109,12 @@ function keyOf(principal: Parameters<typeof principalKeyId>[0]): string | undefi
     // A bad key is policy's to refuse; it is nobody's.
     return undefined;
   }
+}
+
+/** Every text in a section: who may publish a service, say, is named before there is such a principal. */
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 function freeName(wished: string, taken: readonly string[]): string {

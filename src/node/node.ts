@@ -398,6 +398,7 @@ export class Node implements Caller {
     name: string;
     key: string;
     roles: readonly string[];
+    isSelfNamed: boolean;
   }): Promise<string> {
     const { configPath, registry } = this.#options;
     const name = await addPrincipal(configPath, { settings: settingsSchemas(registry) }, principal);

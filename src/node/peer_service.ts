@@ -29,6 +29,7 @@ export interface PeerServiceOptions {
     name: string;
     key: string;
     roles: readonly string[];
+    isSelfNamed: boolean;
   }) => Promise<string>;
   /** Calls a node as this one. */
   readonly call: (
@@ -187,6 +188,7 @@ export class PeerService implements Peers {
       name: invite.name ?? caller.name ?? "node",
       key: caller.key,
       roles: invite.roles,
+      isSelfNamed: invite.name === undefined,
     });
     const isKnown = addresses.list().some((address) => address.name === name);
     if (!isKnown)
