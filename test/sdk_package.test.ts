@@ -159,6 +159,26 @@ say(names);`,
     expect(found).toEqual([3_000_000, 3_000_000, 3_000_000, ["big"]]);
   });
 
+  test("opens a terminal, types into it, leaves it, and takes it up again where it was", async () => {
+    const found = await values(
+      runtime,
+      `const keys = async function* () { yield new TextEncoder().encode("there\\r"); await new Promise(() => {}); };
+const command = "stty -echo; echo ready; read name; echo hello $name; read more; exit 5";
+const text = new TextDecoder();
+let id = "", seen = 0, shown = "";
+for await (const { channel, bytes } of other.exec.session({ command }, { send: keys() })) {
+  if (channel === "control") { id = JSON.parse(text.decode(bytes)).session; continue; }
+  seen += bytes.byteLength; shown += text.decode(bytes);
+  if (shown.includes("hello there")) break;
+}
+const again = async function* () { yield new TextEncoder().encode("\\r"); await new Promise(() => {}); };
+const second = other.exec.attach({ id, from: seen }, { send: again() });
+for await (const { channel, bytes } of second) if (channel === "output") shown += text.decode(bytes);
+say([shown, (await second.output).exit_code]); process.exit(0);`,
+    );
+    expect(found).toEqual([["ready\r\nhello there\r\n", 5]]);
+  });
+
   test("runs commands whose values are words and never a line for a shell", async () => {
     const found = await values(
       runtime,
