@@ -3,6 +3,7 @@
 // Next: finding.ts; local_checks.ts looks at the home.
 
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { openLibc } from "../libc.ts";
 import type { Finding } from "./finding.ts";
 
 /** What mounting a node's files would need here. */
@@ -68,14 +69,28 @@ export function checkContainment(): readonly Finding[] {
   return [landlockFinding(), cgroupFinding()];
 }
 
+const LANDLOCK_CREATE_RULESET = 444n;
+const LANDLOCK_ASK_VERSION = 1n;
+/** As commands need it: files can be moved between folders. */
+const LANDLOCK_MIN = 2;
+
 function landlockFinding(): Finding {
-  const modules = readText("/sys/kernel/security/lsm").trim();
-  const has = modules.split(",").includes("landlock");
-  if (has) return { check: "sandbox", status: "ok", what: "The kernel has Landlock" };
+  const calls = openLibc({ syscall: { args: ["i64", "i64", "i64", "i64"], returns: "i64" } });
+  const version = Number(calls.syscall(LANDLOCK_CREATE_RULESET, 0n, 0n, LANDLOCK_ASK_VERSION));
+  if (version >= LANDLOCK_MIN) {
+    const what = "Commands can be kept from the node's own files (Landlock)";
+    if (process.geteuid?.() !== 0) return { check: "sandbox", status: "ok", what };
+    return {
+      check: "sandbox",
+      status: "note",
+      what: `${what}, but as root they can ask other services of this machine to read them`,
+      fix: "Run the daemon as a user of its own",
+    };
+  }
   return {
     check: "sandbox",
     status: "note",
-    what: "The kernel has no Landlock, so commands can read what this user can, the node's key too",
+    what: "The kernel has no Landlock of version 2, so commands can read what this user can, the node's key too",
     fix: "Boot with lsm=landlock,…; until then give exec.run only to those you would give a shell",
   };
 }

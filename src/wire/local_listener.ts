@@ -1,13 +1,12 @@
 // The daemon's end of the local socket: mode 0600, and only processes of the same user get in.
-// It must never accept a peer of another user.
+// It must never accept a peer of another user, nor a command that a node keeps from its own files.
 // Next: local.ts is what it hands out; node/local_door.ts serves it.
 
-import { ptr } from "bun:ffi";
 import { chmodSync, rmSync } from "node:fs";
 import type { Socket, UnixSocketListener } from "bun";
 import { OperonError } from "../error.ts";
-import { openLibc } from "../libc.ts";
 import { LocalChannel } from "./local.ts";
+import { isConfined, peerOf } from "./local_peer.ts";
 
 interface LocalState {
   channel: LocalChannel | undefined;
@@ -32,7 +31,8 @@ export class LocalListener implements Disposable {
         data: { channel: undefined },
         socket: {
           open(socket) {
-            if (peerUid(socketDescriptor(socket)) !== process.getuid?.())
+            const peer = peerOf(socketDescriptor(socket));
+            if (!peer || peer.uid !== process.getuid?.() || isConfined(peer))
               return void socket.terminate();
             const channel = new LocalChannel(socket);
             socket.data = { channel };
@@ -67,41 +67,4 @@ export class LocalListener implements Disposable {
 
 function socketDescriptor(socket: Socket<LocalState>): number {
   return (socket as unknown as { readonly fd: number }).fd;
-}
-
-/** User id of the process at the other end, from the kernel (unix(7) SO_PEERCRED). */
-function peerUid(descriptor: number): number | undefined {
-  readPeerUid ??= makeReadPeerUid();
-  return readPeerUid(descriptor);
-}
-
-let readPeerUid: ((descriptor: number) => number | undefined) | undefined;
-
-function makeReadPeerUid(): (descriptor: number) => number | undefined {
-  if (process.platform === "darwin") {
-    const symbols = openLibc({
-      getpeereid: { args: ["i32", "ptr", "ptr"], returns: "i32" },
-    });
-    return (descriptor) => {
-      const ids = new Uint32Array(2);
-      return symbols.getpeereid(descriptor, ptr(ids), ptr(ids, 4)) === 0 ? ids[0] : undefined;
-    };
-  }
-  const SOL_SOCKET = 1;
-  const SO_PEERCRED = 17;
-  const symbols = openLibc({
-    getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
-  });
-  return (descriptor) => {
-    const credentials = new Uint32Array(3);
-    const size = new Uint32Array([12]);
-    const status = symbols.getsockopt(
-      descriptor,
-      SOL_SOCKET,
-      SO_PEERCRED,
-      ptr(credentials),
-      ptr(size),
-    );
-    return status === 0 ? credentials[1] : undefined;
-  };
 }

@@ -4,6 +4,7 @@
 
 import { openSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { isOfNode } from "../socket_peer.ts";
 import { INPUT_SOCKET } from "./record.ts";
 
 /** The input; its chunks are the command's to read. */
@@ -17,6 +18,7 @@ export class JobInput {
   listen(folder: string): Server {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       socket.on("error", () => {});
+      if (!isOfNode(socket)) return void socket.destroy();
       this.#turn = this.#turn.then(() => this.#take(socket)).catch(() => {});
     });
     // Through the descriptor: the path of a socket may have about 100 characters, a home's path more.

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OperonError } from "../../../error.ts";
+import { isConfined } from "../../../wire/local_peer.ts";
 import { Bench, until } from "../exec.fixture.ts";
 import { listProcesses } from "../process_table.ts";
 import { protectionFor } from "./protection.ts";
@@ -176,3 +177,15 @@ function inFolder(folder: string): number {
     }
   }).length;
 }
+
+test("attack 23: a command cannot speak to the node's local socket as if it were its user", async () => {
+  if (process.platform !== "linux") return;
+  using bench = new Bench({ roots, protect: "off" });
+  const call = bench.start({ command: "echo $$; sleep 60" });
+  const pid = Number(Buffer.from(((await call.next()).value as { bytes: Uint8Array }).bytes));
+  const uid = process.getuid?.() ?? -1;
+  expect(isConfined({ uid, pid })).toBeTrue();
+  expect(isConfined({ uid, pid: process.pid })).toBeFalse();
+  expect(isConfined({ uid, pid: 2 ** 22 + 1 })).toBeTrue();
+  await call.return(undefined as never);
+});

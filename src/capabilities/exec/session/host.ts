@@ -10,6 +10,7 @@ import { type Exit, signalName } from "../launch/exit.ts";
 import { type Launched, launch } from "../launch/launch.ts";
 import { libc } from "../libc.ts";
 import { ProcessTree, tagLimit } from "../process_tree.ts";
+import { isOfNode } from "../socket_peer.ts";
 import { HostClient } from "./host_client.ts";
 import { FRAME_BYTES_MAX, type SessionEnd } from "./protocol.ts";
 import { PseudoTerminal, type TerminalSize } from "./pty.ts";
@@ -269,7 +270,10 @@ class Host {
 async function listen(folder: string, serve: (socket: Socket) => void): Promise<Server> {
   const fd = openSync(folder, files.O_RDONLY | files.O_DIRECTORY);
   try {
-    const server = createServer(serve);
+    const server = createServer((socket) => {
+      if (isOfNode(socket)) serve(socket);
+      else socket.destroy();
+    });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject);
     server.listen(`/proc/self/fd/${fd}/${FILES.socket}`, resolve);
