@@ -1,6 +1,6 @@
 // The benchmarks: every row in turn, a table of ratios at the end. See scripts/bench.mjs for how to start it.
 // It must never assert anything, install anything, or leave anything behind.
-// Next: row.ts says what a row is; site.ts where it runs.
+// Next: README.md tells how it is measured; row.ts says what a row is, site.ts where it runs.
 
 import { parseArgs } from "node:util";
 import { audit } from "./audit.ts";
