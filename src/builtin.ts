@@ -8,6 +8,7 @@ import { execCapability } from "./capabilities/exec/capability.ts";
 import { fsCapability } from "./capabilities/fs/capability.ts";
 import { nodeCapability } from "./capabilities/node/capability.ts";
 import { policyCapability } from "./capabilities/policy/capability.ts";
+import { secretCapability } from "./capabilities/secret/capability.ts";
 import { serviceCapability } from "./capabilities/service/capability.ts";
 import { traceCapability } from "./capabilities/trace/capability.ts";
 
@@ -21,4 +22,5 @@ export const builtin = {
   policy: policyCapability,
   audit: auditCapability,
   trace: traceCapability,
+  secret: secretCapability,
 } as const;

@@ -8,6 +8,7 @@ import { basename, dirname, resolve } from "node:path";
 import { OperonError } from "../error.ts";
 import { assertPrivateFolder, readPrivateFile } from "../identity/private_file.ts";
 import { type Locate, type LocatedYaml, locatedYaml } from "../policy/located_yaml.ts";
+import { filePathOf, type SecretReference } from "../secret/reference.ts";
 import { configInvalid } from "./problems.ts";
 import { type Config, configSchema, type SettingsSchemas } from "./schema.ts";
 
@@ -107,8 +108,23 @@ function withAbsolutePaths(config: Config, folder: string): Config {
   return {
     ...config,
     ...(policy && { policy: { ...policy, mounts: mounts ?? [] } }),
-    ...(secrets && { secrets: { ...secrets, file: expandPath(secrets.file, folder) } }),
+    ...(secrets && {
+      secrets: {
+        file: expandPath(secrets.file, folder),
+        names: Object.fromEntries(
+          Object.entries(secrets.names).map(([name, reference]) => [
+            name,
+            withAbsolutePath(reference, folder),
+          ]),
+        ),
+      },
+    }),
   };
+}
+
+function withAbsolutePath(reference: SecretReference, folder: string): SecretReference {
+  const path = filePathOf(reference);
+  return path === undefined ? reference : `file:${expandPath(path, folder)}`;
 }
 
 function missing(path: string): OperonError {

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { OperonError } from "../error.ts";
 import { NAME_LENGTH_MAX, PATH_BYTES_MAX } from "../limits.ts";
 import { PolicyName, policyShape } from "../policy/schema.ts";
+import { SecretName, SecretReference } from "../secret/reference.ts";
 import { parseListenAddress } from "./listen_address.ts";
 
 /** Schemas of the sections `policy.<id>` that capabilities own, by capability id. */
@@ -14,6 +15,7 @@ export type SettingsSchemas = Readonly<Record<string, z.ZodType>>;
 const NODES_MAX = 4096;
 const ORIGINS_MAX = 64;
 const LABELS_MAX = 32;
+const SECRETS_MAX = 1024;
 
 const Key = z
   .string()
@@ -101,13 +103,22 @@ export const ClientSchema = z.strictObject({
     .describe("Longest time of a call that names none"),
 });
 
+/** Where secrets are kept when nothing else is said. */
+export const SECRETS_FILE = "secrets.yaml";
+
 /** The section `secrets`: where the values are that commands may ask for. Never the values themselves. */
 export const SecretsSchema = z.strictObject({
   file: z
     .string()
     .min(1)
     .max(PATH_BYTES_MAX)
+    .default(SECRETS_FILE)
     .describe("A file of mode 0600, relative to the configuration's folder"),
+  names: z
+    .record(SecretName, SecretReference)
+    .refine((names) => Object.keys(names).length <= SECRETS_MAX, `at most ${SECRETS_MAX} secrets`)
+    .default({})
+    .describe("Secrets that are kept elsewhere, and where"),
 });
 
 /**

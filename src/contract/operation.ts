@@ -99,6 +99,8 @@ export interface CliShape {
     readonly text_flag?: string;
     readonly file_flag?: string;
     readonly stdin: "always" | "piped" | "never";
+    /** On a terminal one line is asked for and not shown. */
+    readonly hidden?: true;
   };
   /** Flag that names a local file for the stream the node sends. */
   readonly sends?: { readonly file_flag?: string };

@@ -6,6 +6,7 @@ import type { Checkpoint } from "../audit/checkpoint.ts";
 import type { AuditEntry, AuditFilter, AuditReport } from "../audit/entry.ts";
 import type { Decision } from "../decision.ts";
 import type { MountTable } from "../policy/mount.ts";
+import type { Secrets } from "../secret/secrets.ts";
 import type { TraceDocument, TraceSummary } from "../trace/document.ts";
 import type { Caller, CallOptions, OngoingCall } from "./caller.ts";
 import type { OperationDescription } from "./description.ts";
@@ -21,10 +22,14 @@ export interface Services {
   readonly settings: SettingsView;
   readonly outbound: Outbound;
   readonly state: StateFolders;
+  readonly secrets: SecretService;
 }
 
 /** Name of a service. */
 export type ServiceName = keyof Services;
+
+/** The node's secrets. A capability asks for values only for what policy allowed the caller (`secret.use`). */
+export type SecretService = Pick<Secrets, keyof Secrets>;
 
 /** Files below mounts. The only way a capability reaches the disk; containment lives behind it. */
 export interface Mounts extends MountTable {

@@ -2,8 +2,9 @@
 // It must never take another key for a known name: only `forget`, a person's act, makes room.
 // Next: node/address_book.ts joins this with the configuration.
 
-import { existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { OperonError } from "../error.ts";
+import { lockFile } from "./file_lock.ts";
 import { PublicKey } from "./key.ts";
 import { parseName } from "./name.ts";
 import { readPrivateFile, writePrivateFile } from "./private_file.ts";
@@ -18,9 +19,6 @@ export interface KnownNode {
 }
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
-/** A lock older than this belongs to a process that died while it wrote (ms). */
-const LOCK_STALE_MS = 5_000;
-const LOCK_WAIT_MS = 10;
 
 /** The pins of a home. Several processes may use the same file. */
 export class KnownNodes {
@@ -71,7 +69,7 @@ export class KnownNodes {
   }
 
   #change(edit: (nodes: readonly KnownNode[]) => readonly KnownNode[]): void {
-    using _lock = lock(`${this.#path}.lock`);
+    using _lock = lockFile(this.#path);
     this.#refresh();
     const nodes = edit(this.#nodes);
     writePrivateFile(
@@ -116,27 +114,6 @@ function parse(path: string, bytes: Uint8Array): readonly KnownNode[] {
       hint: "Restore it from a backup, or delete it and join the nodes again",
       cause,
     });
-  }
-}
-
-/** A folder is made or it exists: the same on every file system, without native code. */
-function lock(path: string): Disposable {
-  for (;;) {
-    try {
-      mkdirSync(path, { mode: 0o700 });
-      return { [Symbol.dispose]: () => rmdirSync(path) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const since = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (since > 0 && Date.now() - since > LOCK_STALE_MS) {
-      try {
-        rmdirSync(path);
-      } catch {
-        // Another waiter was quicker.
-      }
-    }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS);
   }
 }
 

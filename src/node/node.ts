@@ -21,6 +21,7 @@ import { type KeyPair, PublicKey } from "../identity/key.ts";
 import { KnownNodes } from "../identity/known_nodes.ts";
 import { FRESHNESS_WINDOW_MS } from "../limits.ts";
 import { UsageLedger } from "../policy/usage.ts";
+import { Secrets } from "../secret/secrets.ts";
 import { TraceStore } from "../trace/store.ts";
 import type { RemoteEnd } from "../wire/listener.ts";
 import { memoryChannels } from "../wire/memory.ts";
@@ -39,7 +40,12 @@ import { HostMounts } from "./mounts/host_mounts.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 import { NodeOutbound } from "./outbound.ts";
 import { PeerService } from "./peer_service.ts";
-import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_state.ts";
+import {
+  loadPolicyState,
+  type PolicyState,
+  secretSources,
+  settingsSchemas,
+} from "./policy_state.ts";
 import { policyView } from "./policy_view.ts";
 import { Runner } from "./running.ts";
 import { StrangerLimit, strangerRefused, tooManyTries } from "./stranger_limit.ts";
@@ -343,6 +349,7 @@ export class Node implements Caller {
     const { home, key, clock, registry, configPath } = this.#options;
     const traces = new TraceStore(home.traces_path);
     const mounts = () => this.#mounts;
+    const secrets = new Secrets(() => secretSources(this.#state.loaded), process.env);
     return {
       // Mounts follow the configuration: each call sees those in force when it began.
       get mounts() {
@@ -351,8 +358,12 @@ export class Node implements Caller {
       settings: { of: (capability) => this.#state.settings[capability] },
       state: {
         folder: (name) => privateFolder(join(home.state_path, name)),
-        own_paths: [home.path, configPath],
+        // Read when a command starts: where secrets are follows the configuration.
+        get own_paths() {
+          return [home.path, configPath, ...secrets.paths];
+        },
       },
+      secrets,
       registry: { describe: () => registry.operations.map(describeOperation) },
       traces,
       outbound: new NodeOutbound({

@@ -43,6 +43,7 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   policy: 3,
   audit: 3,
   trace: 3,
+  secret: 3,
   contract: 4,
   config: 4,
   node: 5,
@@ -60,6 +61,7 @@ const GROUND = new Set([
   "version.ts",
   "self.ts",
   "deferred.ts",
+  "steering_variable.ts",
 ]);
 const ENTRIES = new Set([
   "main.ts",

@@ -16,7 +16,7 @@ export const execCapability = capability({
   summary:
     "Commands: run them with live output, input and exit code, or as jobs that outlive their caller",
   operations,
-  needs: ["mounts", "settings", "state"],
+  needs: ["mounts", "settings", "state", "secrets"],
   handlers,
   facts: { run: commandFacts, start: jobFacts, session: sessionFacts },
   caveats,

@@ -9,16 +9,17 @@ import type { z } from "zod";
 import type { Call } from "../../contract/capability.ts";
 import type { Mounts, Services } from "../../contract/services.ts";
 import { OperonError } from "../../error.ts";
+import { Secrets } from "../../secret/secrets.ts";
 import { type CommandFacts, commandFacts } from "./facts.ts";
 import { handlers } from "./handler.ts";
 import { operations, settings as settingsSchema } from "./schema.ts";
 
-type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state">;
+type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state" | "secrets">;
 
 /** A node with one mount at `/`, a fresh temporary folder. */
 export class Bench implements Disposable {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), "operon-exec-")));
-  readonly services: Pick<Services, "mounts" | "settings" | "state">;
+  readonly services: Pick<Services, "mounts" | "settings" | "state" | "secrets">;
 
   constructor(
     settings: z.input<typeof settingsSchema> = { roots: ["/"] },
@@ -29,6 +30,7 @@ export class Bench implements Disposable {
       mounts: fakeMounts(this.folder),
       settings: { of: () => parsed },
       state: { folder: () => join(this.folder, "..", "unused"), own_paths },
+      secrets: new Secrets(() => ({ file: join(this.folder, "secrets.yaml"), names: {} }), {}),
     };
   }
 

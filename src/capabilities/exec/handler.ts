@@ -5,6 +5,7 @@
 
 import { systemClock } from "../../clock.ts";
 import type { Call, Handlers } from "../../contract/capability.ts";
+import { redacted } from "../../secret/redactor.ts";
 import { jobHandlers } from "./detached/handler.ts";
 import { buildEnvironment } from "./environment.ts";
 import type { CommandFacts } from "./facts.ts";
@@ -12,35 +13,39 @@ import { run } from "./run.ts";
 import type { ExecSettings, operations } from "./schema.ts";
 import { attachedHandlers } from "./session/handler.ts";
 import { openSession } from "./session/open_session.ts";
-import { confinementOrder, openFolder, startError } from "./start.ts";
+import { confinementOrder, openFolder, secretValues, startError } from "./start.ts";
 
-type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state">;
+type RunCall = Call<(typeof operations)["run"], "mounts" | "settings" | "state" | "secrets">;
 
 /** One handler per operation. */
-export const handlers: Handlers<typeof operations, "mounts" | "settings" | "state"> = {
-  async *run({ env }, call) {
+export const handlers: Handlers<typeof operations, "mounts" | "settings" | "state" | "secrets"> = {
+  async *run({ env, secrets }, call) {
     // The facts of this capability's own resolver, passed through by the node.
     const facts = call.facts as unknown as CommandFacts;
     if (facts.problem) throw call.fail(facts.problem.error, facts.problem.data);
     const settings = call.services.settings.of("exec") as ExecSettings;
     using _slot = takeSlot(settings, call);
+    const values = await secretValues(secrets, call);
     using folder = openFolder(facts, call);
     const executable = facts.executable ?? "";
     try {
-      const { output_limit, ...ending } = yield* run({
-        executable,
-        argv0: facts.argv0,
-        rest: facts.argv.slice(1),
-        folder: folder.path,
-        environment: buildEnvironment(settings, process.env, env),
-        timeout_secs: facts.timeout_secs,
-        output_bytes_max: settings.output_bytes_max,
-        background: settings.background,
-        confinement: confinementOrder(settings, call),
-        incoming: call.incoming,
-        signal: call.signal,
-        clock: systemClock,
-      });
+      const { output_limit, ...ending } = yield* redacted(
+        run({
+          executable,
+          argv0: facts.argv0,
+          rest: facts.argv.slice(1),
+          folder: folder.path,
+          environment: { ...buildEnvironment(settings, process.env, env), ...values },
+          timeout_secs: facts.timeout_secs,
+          output_bytes_max: settings.output_bytes_max,
+          background: settings.background,
+          confinement: confinementOrder(settings, call),
+          incoming: call.incoming,
+          signal: call.signal,
+          clock: systemClock,
+        }),
+        values,
+      );
       if (output_limit) {
         throw call.fail("output_limit", { output_bytes_max: settings.output_bytes_max });
       }

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Access } from "../../contract/operation.ts";
 import { PATH_BYTES_MAX } from "../../limits.ts";
+import { SECRETS_PER_COMMAND_MAX, SecretName } from "../../secret/reference.ts";
 
 const WORDS_MAX = 4096;
 /** The kernel's MAX_ARG_STRLEN, less its NUL: a longer word cannot be passed to a process. */
@@ -60,6 +61,13 @@ export const RunInput = z
       .record(EnvName, Word)
       .optional()
       .describe("Environment variables; only those policy allows"),
+    secrets: z
+      .array(SecretName)
+      .max(SECRETS_PER_COMMAND_MAX)
+      .optional()
+      .describe(
+        "Secrets of the node the command finds as variables; its output does not show them",
+      ),
     timeout_secs: Seconds.optional().describe("Kill the command after this long"),
   })
   .refine(
@@ -79,6 +87,16 @@ export const confinementFields = {
     )
     .describe("The limits of policy that held, and by what"),
 };
+
+interface SecretsOfRun {
+  readonly secrets?: readonly string[] | undefined;
+}
+
+/** What running a command touches: each secret is decided by itself, so that who may run commands has none of them. */
+export function accessesOfRun({ secrets = [] }: SecretsOfRun): readonly Access[] {
+  const used = secrets.map((name) => ({ resource: `secret:${name}`, as: "secret.use" }));
+  return [{ resource: "exec:default" }, ...used];
+}
 
 /** What can be wrong with a command. */
 export const runErrors = {
@@ -111,6 +129,16 @@ export const runErrors = {
     kind: "permission_denied",
     message: "This environment variable may not be set",
     hint: "Policy lists those a caller may set in exec.env.allow; loader variables never are",
+  },
+  secret_unknown: {
+    kind: "not_found",
+    message: "This node has no such secret",
+    hint: "`operon secret list NODE` shows those it has, `operon secret set NODE NAME` adds one",
+  },
+  secret_unusable: {
+    kind: "failed_precondition",
+    message: "This secret cannot be used now",
+    hint: "`operon secret check NODE` says what is wrong with it",
   },
   timeout_exceeded: {
     kind: "permission_denied",
@@ -148,7 +176,7 @@ export const runErrors = {
  * What starting a command another way than `run` asks for: itself, and to run the command. So a rule about commands need
  * not name every way there is, and none is a way around it.
  */
-export const accessesOfCommand = (): readonly Access[] => [
-  { resource: "exec:default" },
+export const accessesOfCommand = (input: SecretsOfRun): readonly Access[] => [
+  ...accessesOfRun(input),
   { resource: "exec:default", as: "exec.run" },
 ];

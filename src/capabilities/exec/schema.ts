@@ -6,6 +6,7 @@ import { z } from "zod";
 import { bytes, operation } from "../../contract/operation.ts";
 import { jobOperations } from "./detached/operations.ts";
 import {
+  accessesOfRun,
   confinementFields,
   EnvName,
   HostPath,
@@ -135,11 +136,11 @@ export const operations = {
     receives: bytes(),
     output: RunOutput,
     errors: runErrors,
-    resource: () => "exec:default",
+    resource: accessesOfRun,
     cli: {
       node: "argument",
       rest: { argv: "argv", shell: "command" },
-      flags: { argv: { hidden: true }, command: { hidden: true } },
+      flags: { argv: { hidden: true }, command: { hidden: true }, secrets: { flag: "secret" } },
       receives: { stdin: "piped" },
       exit_code: "exit_code",
       shell: { part: "command" },

@@ -1,9 +1,10 @@
-// What every way to start a command shares: its folder, and the system's errors put into words.
+// What every way to start a command shares: its folder, its secrets, and the system's errors put into words.
 // It must never resolve anything again: what is executed is what was decided.
 // Next: handler.ts and detached/handler.ts use it.
 
 import type { MountFolder, Services } from "../../contract/services.ts";
-import type { OperonError } from "../../error.ts";
+import { OperonError } from "../../error.ts";
+import type { SecretValues } from "../../secret/redactor.ts";
 import type { CommandFacts } from "./facts.ts";
 import type { ConfinementOrder } from "./launch/confinement.ts";
 import type { runErrors } from "./run_schema.ts";
@@ -11,12 +12,32 @@ import type { ExecSettings } from "./schema.ts";
 
 /** As much of a call as it takes. */
 export interface StartingCall {
-  readonly services: Pick<Services, "mounts">;
+  readonly services: Pick<Services, "mounts" | "secrets">;
   fail(
     name: keyof typeof runErrors,
     data?: Readonly<Record<string, unknown>>,
     cause?: unknown,
   ): OperonError;
+}
+
+/**
+ * The values of the secrets a command is given, each once. Policy has allowed every one of them: they are accesses of the
+ * call. @throws OperonError `exec.secret_unknown`, `exec.secret_unusable`
+ */
+export async function secretValues(
+  names: readonly string[] | undefined,
+  call: StartingCall,
+): Promise<SecretValues> {
+  const values: Record<string, string> = {};
+  for (const name of new Set(names)) {
+    try {
+      values[name] = await call.services.secrets.value(name);
+    } catch (thrown) {
+      const isUnknown = thrown instanceof OperonError && thrown.code === "secret.unknown";
+      throw call.fail(isUnknown ? "secret_unknown" : "secret_unusable", { name }, thrown);
+    }
+  }
+  return values;
 }
 
 /** The folder a command runs in, pinned. @throws OperonError `exec.cwd_unusable` */

@@ -46,6 +46,8 @@ export async function openSource(
     return source(fileChunks(file, plan.file), { isValues, file, sizeBytes: size || undefined });
   }
   const isRead = shape.stdin === "always" || (shape.stdin === "piped" && stdio.stdin.isPiped);
+  if (isRead && shape.hidden && stdio.stdin.isTty)
+    return source(hiddenLine(stdio), { isValues, isTyped: true });
   if (isRead) return source(stdio.stdin.chunks(), { isValues, isTyped: stdio.stdin.isTty });
   const flags = [shape.text_flag, shape.file_flag].flatMap((name) => (name ? [`--${name}`] : []));
   if (flags.length === 0) return undefined;
@@ -89,6 +91,18 @@ function source(
       await file?.close().catch(() => {});
     },
   };
+}
+
+async function* hiddenLine({ stdin, stderr }: Stdio): AsyncGenerator<Uint8Array, undefined> {
+  // Loaded when somebody types one: most commands ask for none.
+  const { readHiddenLine } = await import("./hidden_line.ts");
+  const keys = stdin.takeKeys?.();
+  if (!keys) return undefined;
+  await stderr.write("Value (not shown): ");
+  const line = await readHiddenLine(keys);
+  await stderr.write("\n");
+  if (line.byteLength > 0) yield line;
+  return undefined;
 }
 
 async function* textBytes(text: string): AsyncGenerator<Uint8Array, undefined> {

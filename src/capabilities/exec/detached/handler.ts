@@ -9,7 +9,7 @@ import type { Call, Handlers } from "../../../contract/capability.ts";
 import { buildEnvironment } from "../environment.ts";
 import type { CommandFacts } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
-import { confinementOrder, openFolder, startError } from "../start.ts";
+import { confinementOrder, openFolder, secretValues, startError } from "../start.ts";
 import { maySee } from "../visibility.ts";
 import { sendInput, startSupervisor } from "./job_channel.ts";
 import { findJob, type Job, listJobs, makeRoom, newJobId, stopJob, viewOf } from "./jobs.ts";
@@ -17,7 +17,7 @@ import { LogReader, type LogRecord, lastLines } from "./log.ts";
 import type { jobOperations } from "./operations.ts";
 import { JOB_FILE, writeRecord } from "./record.ts";
 
-type Needs = "mounts" | "settings" | "state";
+type Needs = "mounts" | "settings" | "state" | "secrets";
 type Operations = typeof jobOperations;
 type JobCall = Pick<
   Call<Operations["status"], Needs>,
@@ -36,11 +36,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** One handler per operation. */
 export const jobHandlers: Handlers<Operations, Needs> = {
-  async start({ env }, call) {
+  async start({ env, secrets }, call) {
     // The facts of this capability's own resolver, passed through by the node.
     const facts = call.facts as unknown as CommandFacts;
     if (facts.problem) throw call.fail(facts.problem.error, facts.problem.data);
     const settings = call.services.settings.of("exec") as ExecSettings;
+    const values = await secretValues(secrets, call);
     const jobs = jobsFolder(call);
     if (!(await takeRoom(jobs, settings.jobs.max)))
       throw call.fail("jobs_full", { max: settings.jobs.max });
@@ -63,7 +64,8 @@ export const jobHandlers: Handlers<Operations, Needs> = {
         executable,
         argv0: facts.argv0,
         rest: facts.argv.slice(1),
-        environment: buildEnvironment(settings, process.env, env),
+        environment: { ...buildEnvironment(settings, process.env, env), ...values },
+        secrets: values,
         timeout_secs: facts.timeout_secs,
         output_bytes_max: settings.output_bytes_max,
         background: settings.background,

@@ -79,7 +79,7 @@ export const jobOperations = {
     cli: {
       node: "argument",
       rest: { argv: "argv", shell: "command" },
-      flags: { argv: { hidden: true }, command: { hidden: true } },
+      flags: { argv: { hidden: true }, command: { hidden: true }, secrets: { flag: "secret" } },
       variant_of: {
         operation: "run",
         flag: "detach",

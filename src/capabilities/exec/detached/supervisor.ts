@@ -5,6 +5,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../../clock.ts";
+import { redacted, type SecretValues } from "../../../secret/redactor.ts";
 import { type Command, run } from "../run.ts";
 import { JobInput } from "./job_input.ts";
 import { LogWriter } from "./log.ts";
@@ -33,6 +34,8 @@ export interface SupervisorOrder
   /** Host path of the job's folder. */
   readonly job_folder: string;
   readonly log_bytes_max: number;
+  /** Those in the environment whose values must not reach the log. */
+  readonly secrets: SecretValues;
 }
 
 /** What it answers on standard output, one line: that the command runs, or why it cannot. */
@@ -69,16 +72,19 @@ async function supervise(
   { input, signal }: { input: JobInput; signal: AbortSignal },
 ): Promise<Omit<EndingRecord, "ended_at">> {
   using log = new LogWriter(order.job_folder, order.log_bytes_max);
-  const command = run({
-    ...order,
-    // The folder this process was started in, whatever its name means by now.
-    folder: "/proc/self/cwd",
-    output_bytes_max: order.output_bytes_max,
-    incoming: input.chunks(),
-    signal,
-    clock: systemClock,
-    started: () => answer({ started: true }),
-  });
+  const command = redacted(
+    run({
+      ...order,
+      // The folder this process was started in, whatever its name means by now.
+      folder: "/proc/self/cwd",
+      output_bytes_max: order.output_bytes_max,
+      incoming: input.chunks(),
+      signal,
+      clock: systemClock,
+      started: () => answer({ started: true }),
+    }),
+    order.secrets,
+  );
   try {
     for (;;) {
       const next = await command.next();

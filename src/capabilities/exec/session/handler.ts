@@ -18,7 +18,7 @@ import {
   sessionFolder,
 } from "./session_record.ts";
 
-type Needs = "mounts" | "settings" | "state";
+type Needs = "mounts" | "settings" | "state" | "secrets";
 type FailingCall = Pick<Call<never, Needs>, "principal" | "services"> & {
   fail(name: "missing_session"): Error;
 };

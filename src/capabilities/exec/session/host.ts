@@ -5,6 +5,7 @@
 import { closeSync, constants as files, openSync, read, readFileSync, write } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { systemClock } from "../../../clock.ts";
+import { Redactor, type SecretValues } from "../../../secret/redactor.ts";
 import { Confinement, type ConfinementOrder } from "../launch/confinement.ts";
 import { type Exit, signalName } from "../launch/exit.ts";
 import { type Launched, launch } from "../launch/launch.ts";
@@ -27,6 +28,8 @@ export interface HostRequest {
   readonly executable: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Those in the environment whose values nobody is to see here. */
+  readonly secrets: SecretValues;
   readonly size: TerminalSize;
   readonly term: string;
   readonly timeout_secs: number | undefined;
@@ -49,6 +52,8 @@ const READ_BYTES = 64 * 1024;
 const AFTER_EXIT_MS = 200;
 /** How long whoever looks may take for the rest of the output (ms); later it is read from the disk. */
 const FAREWELL_MS = 1_000;
+/** Silence after which a terminal shows what looks like the first bytes of a secret (ms): mostly it is a key's echo. */
+const RELEASE_MS = 50;
 const EXIT_TIMEOUT = 124;
 
 /** Holds a terminal until its command has ended. */
@@ -78,6 +83,7 @@ class Host {
   readonly #server: Server;
   readonly #clients = new Set<HostClient>();
   readonly #ring = new Ring(RING_BYTES);
+  readonly #redactor: Redactor | undefined;
   readonly #tree: ProcessTree<Launched>;
   readonly #confinement: Confinement;
   readonly #exited: Promise<undefined>;
@@ -109,6 +115,8 @@ class Host {
     },
   ) {
     this.#request = request;
+    const hasSecrets = Object.keys(request.secrets).length > 0;
+    this.#redactor = hasSecrets ? new Redactor(request.secrets) : undefined;
     this.#terminal = parts.terminal;
     this.#recording = parts.recording;
     this.#server = parts.server;
@@ -179,17 +187,32 @@ class Host {
     for (;;) {
       await this.#room();
       const reading = readSome(this.#terminal.fd, buffer);
+      using _release = this.#redactor && this.#releaseLater(this.#redactor);
       const count = await this.#orSilence(reading);
-      if (count === 0) return;
+      if (count === 0) break;
       const bytes = buffer.slice(0, count);
-      this.#ring.append(bytes);
-      this.#record((recording) => recording.output(bytes));
+      this.#keepShown(this.#redactor?.push(bytes) ?? bytes);
       unsentBytes += count;
       // A terminal gives 4 KiB at a time; a flood is passed on in larger pieces.
       if (unsentBytes < FRAME_BYTES_MAX && libc().waitingBytes(this.#terminal.fd) > 0) continue;
       unsentBytes = 0;
       for (const client of this.#clients) client.flush();
     }
+    // Clients get it with the end.
+    if (this.#redactor) this.#keepShown(this.#redactor.flush());
+  }
+
+  #releaseLater(redactor: Redactor): Disposable {
+    return systemClock.after(RELEASE_MS, () => {
+      this.#keepShown(redactor.release());
+      for (const client of this.#clients) client.flush();
+    });
+  }
+
+  #keepShown(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    this.#ring.append(bytes);
+    this.#record((recording) => recording.output(bytes));
   }
 
   /** Waits while somebody who types is too far behind, but not for them to let an ended command go. */

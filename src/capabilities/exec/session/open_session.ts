@@ -11,7 +11,7 @@ import { helperCommand } from "../../../self.ts";
 import { buildEnvironment } from "../environment.ts";
 import { type CommandFacts, commandFacts, type RunRequest } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
-import { confinementOrder, openFolder, startError } from "../start.ts";
+import { confinementOrder, openFolder, secretValues, startError } from "../start.ts";
 import { endingOf } from "./handler.ts";
 import type { HostAnswer, HostRequest } from "./host.ts";
 import { relaySession, type SessionChunk } from "./relay_session.ts";
@@ -27,7 +27,7 @@ import {
   writeWhole,
 } from "./session_record.ts";
 
-type SessionCall = Call<typeof sessionOperation, "mounts" | "settings" | "state">;
+type SessionCall = Call<typeof sessionOperation, "mounts" | "settings" | "state" | "secrets">;
 
 /** Facts of a session: those of its command, or of the user's shell. */
 export function sessionFacts(
@@ -51,6 +51,7 @@ export function sessionFacts(
 export async function* openSession(
   input: {
     readonly env?: Readonly<Record<string, string>> | undefined;
+    readonly secrets?: readonly string[] | undefined;
     readonly rows: number;
     readonly cols: number;
     readonly term: string;
@@ -65,6 +66,7 @@ export async function* openSession(
   const settings = call.services.settings.of("exec") as ExecSettings;
   const { running_max, record, recording_bytes_max, recordings_max } = settings.session;
   const state = call.services.state.folder("exec");
+  const values = await secretValues(input.secrets, call);
   const { live, kept } = tidySessions(state);
   if (live >= running_max) throw call.fail("busy", { running_max });
   if (record && live + kept >= recordings_max)
@@ -80,7 +82,8 @@ export async function* openSession(
       cwd: pinned(cwd),
       executable: facts.executable ?? "",
       argv: [facts.argv0, ...facts.argv.slice(1)],
-      env: { ...buildEnvironment(settings, process.env, input.env), TERM: term },
+      env: { ...buildEnvironment(settings, process.env, input.env), ...values, TERM: term },
+      secrets: values,
       size: { rows, cols },
       term,
       timeout_secs: facts.timeout_secs,

@@ -34,7 +34,7 @@ export const sessionOperation = operation({
   cli: {
     node: "argument",
     rest: { argv: "argv", shell: "command", optional: true },
-    flags: { argv: { hidden: true }, command: { hidden: true } },
+    flags: { argv: { hidden: true }, command: { hidden: true }, secrets: { flag: "secret" } },
     receives: { stdin: "piped" },
     exit_code: "exit_code",
     terminal: {
