@@ -18,7 +18,7 @@ export type AuditEvent =
   | "policy_refused"
   /** Another node holds a checkpoint of more entries than this log has: an older copy was put back. */
   | "rolled_back"
-  /** A peer could not authenticate or broke the protocol (rate-limited). */
+  /** A peer could not authenticate or broke the protocol, or how many more calls of a key were refused (rate-limited). */
   | "rejected";
 
 /** What a writer hands to the log; the log adds sequence, time and the chain. */

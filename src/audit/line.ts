@@ -17,6 +17,8 @@ const TAIL = Buffer.from(',"prev":"');
 const TAIL_BYTES = TAIL.length + 64 + 2;
 /** What sequence, time, and prev add to a record's own JSON, at most. */
 const FRAME_BYTES = 160;
+/** What `"cut":true` adds. */
+const CUT_BYTES = 12;
 
 /** SHA-256 of a line without its line feed, hex. */
 export function hashLine(line: string | Uint8Array): string {
@@ -39,21 +41,29 @@ export function encodeRecord(record: AuditRecord): string {
   const body = toJson(record);
   if (body.length + FRAME_BYTES <= ENTRY_BYTES_MAX / 3) return body;
   if (Buffer.byteLength(body) + FRAME_BYTES <= ENTRY_BYTES_MAX) return body;
-  for (let room = ENTRY_BYTES_MAX / 8; room >= 16; room = Math.floor(room / 4)) {
-    const cut = toJson({ ...(shorten(record, room, 0) as AuditRecord), cut: true });
-    if (Buffer.byteLength(cut) + FRAME_BYTES <= ENTRY_BYTES_MAX) return cut;
-  }
+  const short = shortened(record, ENTRY_BYTES_MAX - FRAME_BYTES - CUT_BYTES);
+  if (short) return toJson({ ...short, cut: true });
   const { event, call, principal, operation, decision } = record;
   return toJson(
     shorten({ event, call, principal, operation, decision, cut: true }, 256, 0) as AuditRecord,
   );
 }
 
+/** A record, or a part of one, with what is too long in it cut so that its JSON fits; `undefined` when nothing helps. */
+export function shortened<Part extends object>(part: Part, bytesMax: number): Part | undefined {
+  for (let room = Math.floor(bytesMax / 8); room >= 16; room = Math.floor(room / 4)) {
+    const short = shorten(part, room, 0) as Part;
+    if (Buffer.byteLength(toJson(short)) <= bytesMax) return short;
+  }
+  return undefined;
+}
+
 // JSON.stringify escapes C0 and lone surrogates; the rest of what can steer a terminal or split a line is escaped here.
 const UNSAFE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
 const UNSAFE_ALL = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-function toJson(record: AuditRecord): string {
+/** Without the braces. */
+function toJson(record: object): string {
   let json: string;
   try {
     json = JSON.stringify(record);

@@ -15,6 +15,7 @@ import type { CompiledPolicy } from "../policy/compiled_policy.ts";
 import { type Evaluation, evaluate } from "../policy/decide.ts";
 import type { UsageLedger } from "../policy/usage.ts";
 import { type Authorized, authorizedCall, type Bound } from "./invoke.ts";
+import { RefusalLimit } from "./refusal_limit.ts";
 
 /** The part of an audit log that a node writes with. */
 export type AuditWriter = Pick<
@@ -48,15 +49,20 @@ export class Refusal {
   }
 }
 
-/** Decides and records. */
-export class Authority {
+/** Decides and records. Dispose of it before the audit log is closed. */
+export class Authority implements Disposable {
   readonly #options: AuthorityOptions;
+  readonly #refusals: RefusalLimit;
   #calls = 0;
   /** Makes call ids unique over restarts. */
   readonly #epoch = Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex");
 
   constructor(options: AuthorityOptions) {
     this.#options = options;
+    this.#refusals = new RefusalLimit({
+      clock: options.clock,
+      write: (record) => void options.audit.appendRelaxed(record).catch(() => {}),
+    });
   }
 
   /**
@@ -72,11 +78,9 @@ export class Authority {
     const call = this.#newCallId();
     const record = decidedRecord(bound, decision, call);
     if (decision.verdict !== "allow") {
-      throw new Refusal(
-        refusal(bound, decision),
-        decision,
-        await this.#options.audit.append(record),
-      );
+      const written = this.#refusals.admit(bound.request.principal, record);
+      const receipt = written && (await this.#options.audit.append(written));
+      throw new Refusal(refusal(bound, decision), decision, receipt);
     }
     const durable =
       bound.effect === "read"
@@ -141,7 +145,12 @@ export class Authority {
       operation: operation.slice(0, 80),
       detail: error.code,
     };
-    this.#options.audit.appendRelaxed(record).catch(() => {});
+    const written = this.#refusals.admit(principal, record);
+    if (written) this.#options.audit.appendRelaxed(written).catch(() => {});
+  }
+
+  [Symbol.dispose](): void {
+    this.#refusals[Symbol.dispose]();
   }
 
   /** The receipt of a decision. */

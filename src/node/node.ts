@@ -235,6 +235,7 @@ export class Node implements Caller {
     await new Promise((resolve) => setImmediate(resolve));
     this.#selfSession?.close("");
     this.connector.close();
+    this.#authority[Symbol.dispose]();
     await this.audit.close();
   }
 
@@ -260,7 +261,7 @@ export class Node implements Caller {
       const visible = toOperonError(error);
       if (visible.code === "node.internal")
         this.#options.notice(`${message.body.operation} failed: ${describe(error)}`);
-      if (this.#strangers.mayRecord())
+      if (this.isPrincipal(message.signer) || this.#strangers.mayRecord())
         this.#authority.rejected(request.principal, message.body.operation, visible);
       message.respond({ ok: false, error: visible.toDocument() });
     }
