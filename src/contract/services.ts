@@ -215,6 +215,7 @@ export interface PolicyView {
   /** Runs a table of expected verdicts (YAML text); against the policy it holds, or the node's own when it holds none. */
   test(
     table: string,
+    signal: AbortSignal,
   ): Promise<{ passed: number; failed: number; cases: readonly PolicyCaseResult[] }>;
 }
 

@@ -51,8 +51,9 @@ export function policyView(options: PolicyViewOptions): PolicyView {
         request: { principal: named, via: undefined },
       });
     },
-    async test(table) {
+    async test(table, signal) {
       const cases = await runSuite(table, {
+        signal,
         policy: options.policy(),
         compile: (section, locate) =>
           compileSection(section as Record<string, unknown>, registry, locate),

@@ -167,3 +167,60 @@ test("a table with a resource longer than any path is refused", async () => {
     one(`principal: alice, operation: fs.read, resource: "${resource}", expect: deny`),
   ).rejects.toMatchObject({ code: "policy.suite_invalid" });
 });
+
+describe("a case that costs more than a moment is refused", () => {
+  const costly = (rules: string, row: string) => `
+policy:
+  mounts: [{ name: w, path: /w }]
+  principals: { alice: { key: "${KEYS.alice}", roles: [tester] } }
+  roles:
+    tester: ${rules}
+cases:
+  - { name: before, principal: bob, operation: fs.read, resource: fs:w/a, expect: deny }
+  - { name: costly, principal: alice, ${row}, expect: deny }
+`;
+  const globs = (count: number) =>
+    JSON.stringify(
+      Array.from({ length: count }, (_, at) => `fs:w/${"*?".repeat(400)}${"b".repeat(at)}`),
+    );
+  const texts = (count: number) =>
+    JSON.stringify(Array.from({ length: count }, () => `fs:w/${"a".repeat(4000)}`));
+
+  test.each([
+    [
+      "many long globs and resources",
+      `[{ deny: [fs.read], on: ${globs(60)} }]`,
+      `operation: fs.read, resources: ${texts(30)}`,
+    ],
+    [
+      "globs named again and again",
+      `[{ deny: [fs.read], on: &globs ${globs(20)} }${", { deny: [fs.read], on: *globs }".repeat(20)}]`,
+      `operation: fs.read, resources: ${texts(5)}`,
+    ],
+    [
+      "long conditions and facts",
+      `[{ allow: [exec.run], when: { argv: [[make, "${"*a".repeat(4000)}"]] } }]`,
+      `operation: exec.run, resource: exec:default, facts: { argv: [make, "${"a".repeat(8000)}"] }`,
+    ],
+  ])("%s", async (_what, rules, row) => {
+    const startMs = performance.now();
+    const text = costly(rules, row);
+    expect(await codeOf(runSuite(text, OPTIONS))).toBe("policy.suite_too_costly");
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+  });
+
+  test("but not one of a large policy that somebody would write", async () => {
+    const rules = Array.from({ length: 2000 }, (_, at) => ({
+      allow: ["fs.read"],
+      on: [`fs:w/project-${at}/**/*.ts`, `fs:w/project-${at}/docs/**`],
+    }));
+    const row = `operation: fs.read, resources: ["fs:w/project-7/src/${"x/".repeat(100)}a.rs"]`;
+    const results = await runSuite(costly(JSON.stringify(rules), row), OPTIONS);
+    expect(results[1]).toMatchObject({ ok: true, reason: "no-matching-rule" });
+  });
+
+  test("and a table ends where its call does", async () => {
+    const options = { ...OPTIONS, signal: AbortSignal.abort(new Error("gone")) };
+    await expect(run(`  - { name: n, ${READ}, expect: allow }`, options)).rejects.toThrow("gone");
+  });
+});

@@ -11,6 +11,7 @@ import { decide, type Question } from "./decide.ts";
 import { type Locate, locatedYaml } from "./located_yaml.ts";
 import { nearestName, suggest } from "./nearest_name.ts";
 import { policyShape } from "./schema.ts";
+import { SuiteCost } from "./suite_cost.ts";
 import { type SuiteCase, type SuiteDocument, SuiteSchema } from "./suite_schema.ts";
 
 /** One row of a verdict table, as contract/services.ts shows it to callers. */
@@ -45,6 +46,8 @@ export interface SuiteOptions {
     input: Readonly<Record<string, unknown>>,
     policy: CompiledPolicy,
   ) => Binding | Promise<Binding>;
+  /** Ends it between two cases. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Moment of a case that names none: a Monday at noon, UTC. */
@@ -52,7 +55,7 @@ const DEFAULT_NOW_MS = Date.UTC(2026, 0, 5, 12);
 
 /**
  * Runs a table.
- * @throws OperonError `policy.yaml_invalid`, `policy.suite_invalid`, or what `compile` throws
+ * @throws OperonError `policy.yaml_invalid`, `policy.suite_invalid`, `policy.suite_too_costly`, or what `compile` throws
  */
 export async function runSuite(
   text: string,
@@ -68,8 +71,12 @@ export async function runSuite(
     throw suiteInvalid("The table holds no `policy`, and there is none to test it against");
   }
   const results: SuiteResult[] = [];
+  const cost = new SuiteCost(policy);
   for (const row of suite.cases) {
-    results.push(await runCase(row, policy, options));
+    options.signal?.throwIfAborted();
+    const asked = await askable(row, policy, options);
+    if (typeof asked !== "string") cost.assertBearable(row.name, asked);
+    results.push(resultOf(row, policy, asked));
     // A table may come from a peer, rules and all: whatever it costs, others have their turn.
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -126,33 +133,40 @@ function suiteInvalid(message: string): OperonError {
   });
 }
 
-async function runCase(
+/** The question of a case, or why it cannot be asked. */
+async function askable(
   row: SuiteCase,
   policy: CompiledPolicy,
   options: SuiteOptions,
-): Promise<SuiteResult> {
-  const expected = [row.expect, row.reason, row.rule].filter(Boolean).join(", ");
+): Promise<Question | string> {
   try {
-    const question = await questionOf(row, policy, options);
-    const decision = decide(policy, question);
-    const rule = decision.rule && policy.roles.get(decision.rule.role)?.[decision.rule.index];
-    const isOk =
-      decision.verdict === row.expect &&
-      (row.reason === undefined || row.reason === decision.reason) &&
-      (row.rule === undefined ||
-        (rule !== undefined && [ruleId(rule.location), rule.document.name].includes(row.rule)));
-    return {
-      name: row.name,
-      ok: isOk,
-      expected,
-      actual: decision.verdict,
-      reason: decision.reason,
-      ...(rule ? { rule: rule.label } : {}),
-    };
+    return await questionOf(row, policy, options);
   } catch (thrown) {
     if (!(thrown instanceof OperonError)) throw thrown;
-    return { name: row.name, ok: false, expected, actual: "error", reason: thrown.message };
+    return thrown.message;
   }
+}
+
+function resultOf(row: SuiteCase, policy: CompiledPolicy, asked: Question | string): SuiteResult {
+  const { name } = row;
+  const expected = [row.expect, row.reason, row.rule].filter(Boolean).join(", ");
+  if (typeof asked === "string")
+    return { name, ok: false, expected, actual: "error", reason: asked };
+  const decision = decide(policy, asked);
+  const rule = decision.rule && policy.roles.get(decision.rule.role)?.[decision.rule.index];
+  const isOk =
+    decision.verdict === row.expect &&
+    (row.reason === undefined || row.reason === decision.reason) &&
+    (row.rule === undefined ||
+      (rule !== undefined && [ruleId(rule.location), rule.document.name].includes(row.rule)));
+  return {
+    name,
+    ok: isOk,
+    expected,
+    actual: decision.verdict,
+    reason: decision.reason,
+    ...(rule ? { rule: rule.label } : {}),
+  };
 }
 
 /** `operator/3`: how a table names a rule that has no name; counted from 1. */

@@ -11,7 +11,7 @@ export const handlers: Handlers<typeof operations, "policy"> = {
     return { policy: call.services.policy.show() };
   },
   async test({ table }, call) {
-    const { passed, failed, cases } = await call.services.policy.test(table);
+    const { passed, failed, cases } = await call.services.policy.test(table, call.signal);
     return { passed, failed, cases: [...cases], exit_code: failed === 0 ? 0 : 1 };
   },
   async explain({ principal, operation, input }, call) {
