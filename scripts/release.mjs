@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -81,6 +82,7 @@ function makeArchive(target) {
   if (program === "operon") symlinkSync("operon", join(folder, "operond"));
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"])
     copyFileSync(join(root, file), join(folder, file));
+  cpSync(join(root, "skills"), join(folder, "skills"), { recursive: true });
   const archive = `${name}.tar.gz`;
   const tar = execFileSync(
     "tar",
