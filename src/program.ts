@@ -21,7 +21,7 @@ export function runProgram(argv: readonly string[], signals: Signals): Promise<n
   return runCli(argv, {
     ...signals,
     describe: loadManifest,
-    async connect({ home, config, identity, lasts }) {
+    async connect({ home, config, identity, lasts, onlyDaemon }) {
       const { connectToDaemon, openCaller, openOwnNode } = await import("./caller.ts");
       const found = resolveHome(
         home === undefined ? process.env : { ...process.env, OPERON_HOME: home },
@@ -36,6 +36,7 @@ export function runProgram(argv: readonly string[], signals: Signals): Promise<n
             : (await import("./identity/keystore.ts")).loadKey(identity),
         notice: (text) => stdio.stderr.write(`operon: ${text}\n`),
       };
+      if (onlyDaemon) return connectToDaemon(options);
       if (!lasts) return openCaller(options);
       const [{ ReconnectingCaller }, { openShortcut }] = await Promise.all([
         import("./sdk/reconnecting_caller.ts"),

@@ -8,6 +8,7 @@ import { doctorVerbs } from "./doctor_verbs.ts";
 import { homeAt, resolveHome } from "./identity/home.ts";
 import { configVerbs } from "./surface/cli/config_verbs.ts";
 import type { HandWrittenVerb } from "./surface/cli/verb.ts";
+import { completionVerbs } from "./surface/completion/completion_verbs.ts";
 import { shellVerb } from "./surface/repl/shell_verb.ts";
 import { workflowVerbs } from "./workflow_verbs.ts";
 
@@ -18,6 +19,7 @@ export const handWrittenVerbs: readonly HandWrittenVerb[] = [
   ...daemonServiceVerbs,
   ...doctorVerbs({ registry: builtinRegistry }),
   ...workflowVerbs,
+  ...completionVerbs({ verbs: () => handWrittenVerbs }),
   shellVerb({
     verbs: () => handWrittenVerbs,
     sdk: async () => (await import("./sdk.ts")).operonOver,

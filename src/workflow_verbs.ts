@@ -29,7 +29,7 @@ export const workflowVerbs: readonly HandWrittenVerb[] = [
   path,
   summary: "Run a workflow file: steps in order, each a signed call to a node",
   description,
-  args: [{ name: "file", summary: "The workflow, YAML or JSON" }],
+  args: [{ name: "file", summary: "The workflow, YAML or JSON", names: "local_file" }],
   flags: [
     {
       name: "trace-output",

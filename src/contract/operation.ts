@@ -69,6 +69,18 @@ export interface CliArgument {
   readonly form?: "node_path";
   /** When the word names a local file, its text goes to this field instead. */
   readonly file_into?: string;
+  /** Where completion finds its values. */
+  readonly completes_from?: ValueSource;
+}
+
+/**
+ * An operation that lists values, called at the node of the command with no input. It is one that reads. A value is
+ * `field` of each value it sends, or of each item of its output's array `rows`.
+ */
+export interface ValueSource {
+  readonly operation: string;
+  readonly field: string;
+  readonly rows?: string;
 }
 
 /** How an operation looks on a command line. Everything not said is derived from the input schema. */

@@ -27,6 +27,11 @@ const Peer = z.strictObject({
   state: z.enum(["self", "connected", "idle", "unreachable"]),
 });
 
+/** A node by its name. */
+const args = [
+  { field: "node", completes_from: { operation: "node.list", field: "name", rows: "nodes" } },
+] as const;
+
 /** The operations of `node`. */
 export const operations = {
   list: operation({
@@ -56,7 +61,7 @@ export const operations = {
       },
     },
     resource: ({ node }) => `node:${node}`,
-    cli: { node: "local", args: [{ field: "node" }] },
+    cli: { node: "local", args },
     examples: [
       { name: "resolves the own node", input: { node: "local" }, command: "node resolve local" },
       {
@@ -99,7 +104,7 @@ export const operations = {
     resource: ({ node }) => `node:${node}`,
     cli: {
       node: "local",
-      args: [{ field: "node" }],
+      args,
       view: {
         kind: "line",
         template: "{node} {version} min {min_us} median {median_us} p99 {p99_us} max {max_us} us",
@@ -287,7 +292,7 @@ export const operations = {
     resource: ({ node }) => `node:${node}`,
     cli: {
       node: "local",
-      args: [{ field: "node" }],
+      args,
       view: { kind: "line", template: "Forgot {node}" },
     },
     examples: [

@@ -158,6 +158,11 @@ const broken = {
 
 const reaches = { unknown, unreachable, tooMany, idle, withdrawn, broken };
 
+/** A service by its id. */
+const args = [
+  { field: "id", completes_from: { operation: "service.list", field: "id", rows: "services" } },
+] as const;
+
 /** The operations of `service`. */
 export const operations = {
   list: operation({
@@ -202,7 +207,7 @@ export const operations = {
     resource: ({ id }) => `service:${id}`,
     cli: {
       node: "argument",
-      args: [{ field: "id" }],
+      args,
       exit_code: "exit_code",
       view: {
         kind: "fields",
@@ -243,7 +248,7 @@ export const operations = {
     resource: ({ id }) => `service:${id}`,
     cli: {
       node: "argument",
-      args: [{ field: "id" }],
+      args,
       receives: { stdin: "always" },
       view: { kind: "bytes" },
       forward: {
@@ -291,7 +296,7 @@ export const operations = {
     resource: ({ id }) => [{ resource: `service:${id}`, as: "service.connect" }],
     cli: {
       node: "argument",
-      args: [{ field: "id" }],
+      args,
       hidden: true,
       forward: {
         transport: "udp",
@@ -342,7 +347,7 @@ export const operations = {
     resource: ({ id }) => `service:${id}`,
     cli: {
       node: "argument",
-      args: [{ field: "id" }],
+      args,
       publish: { accepts: "service.accept" },
     },
     examples: [

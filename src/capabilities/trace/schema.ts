@@ -110,7 +110,13 @@ export const operations = {
     resource: ({ trace }) => `trace:${trace ?? "document"}`,
     cli: {
       node: "local",
-      args: [{ field: "trace", file_into: "document" }],
+      args: [
+        {
+          field: "trace",
+          file_into: "document",
+          completes_from: { operation: "trace.list", field: "trace_id", rows: "traces" },
+        },
+      ],
       flags: { document: { hidden: true } },
       view: { kind: "trace" },
     },

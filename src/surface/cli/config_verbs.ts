@@ -15,7 +15,7 @@ export function configVerbs(options: ConfigVerbOptions): readonly HandWrittenVer
       description:
         "Writes PATH (mode 0600) and its JSON Schema beside it. An existing file is refused. The example has no " +
         "principals, so it lets nobody do anything.",
-      args: [{ name: "path", summary: "File to write" }],
+      args: [{ name: "path", summary: "File to write", names: "local_file" }],
       examples: ["init config ./config.yaml"],
       run: async (input, context) =>
         (await import("./init_config.ts")).runInitConfig(input, context, options),

@@ -35,6 +35,10 @@ export interface VerbArgument {
   readonly summary?: string;
   readonly optional?: boolean;
   readonly variadic?: boolean;
+  /** The only words it takes. */
+  readonly choices?: readonly string[];
+  /** What it names: completion offers these. */
+  readonly names?: "local_file" | "path";
 }
 
 /** A hand-written verb. */
@@ -85,6 +89,8 @@ export interface GlobalFlags {
 export interface ConnectOptions extends Pick<GlobalFlags, "home" | "config" | "identity"> {
   /** The caller is for a command that stays: it takes the shortest way, and finds a daemon again that was restarted. */
   readonly lasts?: boolean;
+  /** Through the daemon that runs, and otherwise not at all: nothing is opened, made or written here. */
+  readonly onlyDaemon?: boolean;
 }
 
 /** What a verb works with. */

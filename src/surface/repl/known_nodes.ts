@@ -2,7 +2,8 @@
 // It must never hold a line up for long, nor take more of an answer than it can use.
 // Next: completion.ts offers what is found, own_command.ts looks before `cd`.
 
-import type { Caller, CallOptions } from "../../contract/caller.ts";
+import type { Caller, CallOptions, OngoingCall } from "../../contract/caller.ts";
+import type { ValueSource } from "../../contract/operation.ts";
 import type { CommandTable } from "./command_table.ts";
 import type { Place } from "./place.ts";
 import { partOf, pathInput } from "./shell_part.ts";
@@ -29,6 +30,30 @@ export async function nodeNames(
   return names.filter((name) => typeof name === "string").slice(0, NAMES_MAX);
 }
 
+/** Where values are listed, on which node, and how many to look at. */
+export interface ListQuestion extends CallOptions {
+  readonly source: ValueSource;
+  readonly node: string;
+  readonly limit: number;
+}
+
+/** Values of a list, such as the ids of what runs on a node. @throws OperonError of the call */
+export async function listedValues(
+  caller: Caller,
+  { source, node, limit, ...options }: ListQuestion,
+): Promise<readonly string[]> {
+  const { operation, field, rows } = source;
+  const call = caller.call(node, operation, {}, options);
+  const items: unknown[] = rows === undefined ? await firstValues(call, limit) : [];
+  if (rows !== undefined) {
+    const listed = ((await call.output) as Readonly<Record<string, unknown>>)[rows];
+    if (Array.isArray(listed)) items.push(...listed.slice(0, limit));
+  }
+  return items
+    .map((item) => (item as Readonly<Record<string, unknown>> | null)?.[field])
+    .filter((value) => typeof value === "string");
+}
+
 /** What is asked about a folder. */
 export interface FolderQuestion extends CallOptions {
   readonly place: Place;
@@ -45,15 +70,23 @@ export async function folderEntries(
   const operation = partOf(table, "folder");
   const call = caller.call(place.node, operation.id, pathInput(operation, place), options);
   const entries: FolderEntry[] = [];
-  for await (const chunk of call.chunks) {
-    if (chunk.kind !== "value") continue;
-    const { name, type } = (chunk.value ?? {}) as { name?: unknown; type?: unknown };
+  for (const value of await firstValues(call, limit)) {
+    const { name, type } = (value ?? {}) as { name?: unknown; type?: unknown };
     if (typeof name === "string") entries.push({ name, isFolder: type === "folder" });
-    if (entries.length < limit) continue;
+  }
+  return entries;
+}
+
+/** The first values of a call's stream; it is cancelled when there are more. */
+async function firstValues(call: OngoingCall, limit: number): Promise<unknown[]> {
+  const values: unknown[] = [];
+  for await (const chunk of call.chunks) {
+    if (chunk.kind === "value") values.push(chunk.value);
+    if (values.length < limit) continue;
     call.cancel();
     call.output.catch(() => {});
-    return entries;
+    return values;
   }
   await call.output;
-  return entries;
+  return values;
 }

@@ -25,7 +25,14 @@ export function shellVerb(parts: ShellVerbParts): HandWrittenVerb {
       "redirections go from node to node, paths are NODE:/PATH or start from the prompt's folder, every operation goes by its " +
       "name, and = evaluates JavaScript with the typed SDK. `?` inside explains. Without a terminal it runs the lines of its " +
       "input and ends with the code of the last one.",
-    args: [{ name: "node:/path", summary: "Where to start; default: local:/", optional: true }],
+    args: [
+      {
+        name: "node:/path",
+        summary: "Where to start; default: local:/",
+        optional: true,
+        names: "path",
+      },
+    ],
     flags: [
       {
         name: "command",

@@ -49,7 +49,9 @@ const unknown = {
 } as const;
 
 const resource = ({ id }: { readonly id: string }) => `exec:job/${id}`;
-const args = [{ field: "id" }] as const;
+const args = [
+  { field: "id", completes_from: { operation: "exec.list", field: "id", rows: "jobs" } },
+] as const;
 
 function unknownJob(words: string) {
   const name = "knows no job that was never started";

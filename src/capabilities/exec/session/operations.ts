@@ -80,6 +80,11 @@ const lost = {
   hint: "It was killed, or the machine was started anew; open another session",
 } as const;
 
+/** A session by its id. */
+const args = [
+  { field: "id", completes_from: { operation: "exec.sessions", field: "id", rows: "sessions" } },
+] as const;
+
 /** The operations of `exec` that are about terminals; `session` takes what `run` takes, and its errors. */
 export const attachedOperations = {
   attach: operation({
@@ -108,7 +113,7 @@ export const attachedOperations = {
     resource: ({ id }) => `exec:session/${id}`,
     cli: {
       node: "argument",
-      args: [{ field: "id" }],
+      args,
       receives: { stdin: "piped" },
       exit_code: "exit_code",
       terminal: { rows: "rows", cols: "cols", resize: "exec.resize", again: "exec.attach" },
@@ -160,7 +165,7 @@ export const attachedOperations = {
     output: z.strictObject({}),
     errors: { missing_session: missing, session_lost: lost },
     resource: ({ id }) => `exec:session/${id}`,
-    cli: { node: "argument", args: [{ field: "id" }], view: { kind: "none" } },
+    cli: { node: "argument", args, view: { kind: "none" } },
     examples: [
       {
         name: "reports a session there is not",
@@ -177,7 +182,7 @@ export const attachedOperations = {
     output: Ending,
     errors: { missing_session: missing, session_lost: lost },
     resource: ({ id }) => `exec:session/${id}`,
-    cli: { node: "argument", args: [{ field: "id" }] },
+    cli: { node: "argument", args },
     examples: [
       {
         name: "reports a session there is not",
@@ -216,7 +221,7 @@ export const attachedOperations = {
       },
     },
     resource: ({ id }) => `exec:session/${id}`,
-    cli: { node: "argument", args: [{ field: "id" }], view: { kind: "bytes" } },
+    cli: { node: "argument", args, view: { kind: "bytes" } },
     examples: [
       {
         name: "reports a session there is not",
