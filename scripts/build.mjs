@@ -73,7 +73,7 @@ function sources(folder) {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return sources(path);
     const isTest = /\.(test|fixture)\.ts$/.test(entry.name);
-    return entry.name.endsWith(".ts") && !isTest ? [path] : [];
+    return isTest ? [] : [path];
   });
 }
 

@@ -20,7 +20,7 @@ const manifest = JSON.parse(read("package.json")) as {
 };
 const sources = new Map(
   readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-    .filter((name) => /\.(ts|c)$/.test(name))
+    .filter((name) => /\.(ts|c|bash|zsh|fish|ps1)$/.test(name))
     .map((name) => `src/${name.replaceAll("\\", "/")}`)
     .map((path) => [path, read(path)]),
 );

@@ -64,7 +64,8 @@ export async function nodeOffers(typed: string, parts: OfferParts): Promise<read
 
 /** Paths that begin so; hidden ones when that is typed. */
 export async function pathOffers(typed: string, parts: OfferParts): Promise<readonly Offer[]> {
-  const cut = Math.max(typed.lastIndexOf("/"), typed.lastIndexOf(":")) + 1;
+  // A name may hold a colon, a node's cannot: behind a slash only slashes count.
+  const cut = (typed.includes("/") ? typed.lastIndexOf("/") : typed.lastIndexOf(":")) + 1;
   const [base, begun] = [typed.slice(0, cut), typed.slice(cut)];
   const lead = base.endsWith(":") ? `${base}/` : base;
   const entries = await asking(parts, (caller, signal) => {

@@ -1,42 +1,49 @@
 # bash completion for operon: add to ~/.bashrc  eval "$(operon completion bash)"
 _operon() {
-  local left=${COMP_LINE:0:COMP_POINT} piece plain line i
+  local left=${COMP_LINE:0:COMP_POINT} word= kept= quote= isBegun= isForBash= char line rest i
   local -a words=()
-  # Bash also splits at ":" and "=": pieces without a blank between them are one word.
-  for ((i = 0; i <= COMP_CWORD; i++)); do
-    piece=${COMP_WORDS[i]}
-    if [[ $i == 0 || $left == [[:blank:]]* ]]; then
-      left=${left#"${left%%[![:blank:]]*}"}
-      words+=("")
-    fi
-    [[ $i == "$COMP_CWORD" ]] && piece=$left
-    words[${#words[@]}-1]+=$piece
-    left=${left#"$piece"}
-  done
-  local typed=${words[${#words[@]}-1]}
   COMPREPLY=()
-  # A word that is quoted, or holds what the shell would expand, is not completed.
-  [[ $typed == *[\'\"$`]* ]] && return
-  for i in "${!words[@]}"; do
-    case ${words[i]} in
-      \'*\' | \"*\") words[i]=${words[i]:1:${#words[i]}-2} ;;
-      *) IFS= read -d '' plain <<<"${words[i]}"; words[i]=${plain%$'\n'} ;;
-    esac
+  # The words as bash would read them. Nothing is ever expanded: what they hold may be anybody's name.
+  for ((i = 0; i < ${#left}; i++)); do
+    char=${left:i:1}
+    if [[ $char == "$quote" ]]; then
+      quote=
+    elif [[ $char == \\ && $quote != \' ]]; then
+      word+=${left:i+1:1}
+      ((++i))
+    elif [[ $quote ]]; then
+      word+=$char
+    elif [[ $char == [[:blank:]] ]]; then
+      [[ $isBegun ]] && words+=("$word")
+      word= kept= isBegun= isForBash=
+      continue
+    elif [[ $char == [\'\"] ]]; then
+      quote=$char isForBash=1
+    else
+      [[ $char == [\$\`\<\>\;\|\&\(\)] ]] && isForBash=1
+      # Readline replaces only what stands behind the last of these, and an "@" itself.
+      [[ $char == @ && $COMP_WORDBREAKS == *@* ]] && kept=$word
+      word+=$char
+      [[ $char == [:=] && $COMP_WORDBREAKS == *"$char"* ]] && kept=$word
+    fi
+    isBegun=1
   done
-  # What stands before the last ":" or "=" stays: bash replaces only the piece behind it.
-  local kept=
-  [[ $COMP_WORDBREAKS == *:* && $typed == *:* ]] && kept=${typed%"${typed##*:}"}
-  [[ $COMP_WORDBREAKS == *=* && $typed == *=* ]] && kept=${typed%"${typed##*=}"}
-  local -a found=()
+  # A word in quotes, or one that the shell would expand, is the shell's to complete.
+  if [[ $isForBash ]]; then
+    compopt -o bashdefault -o default
+    return
+  fi
   while IFS= read -r line; do
     if [[ $line == :* ]]; then
       [[ $line == :0 ]] && compopt -o default
       continue
     fi
-    printf -v plain %q "${line%%$'\t'*}"
-    [[ $plain == *[/:=] ]] || plain+=' '
-    found+=("${plain#"$kept"}")
-  done < <(command operon complete -- "${words[@]:1}" 2>/dev/null </dev/null)
-  COMPREPLY=("${found[@]}")
+    line=${line%%$'\t'*}
+    [[ $line == "$kept"* ]] || continue
+    rest=${line:${#kept}}
+    [[ $rest ]] && printf -v rest %q "$rest"
+    [[ $line == *[/:=] ]] || rest+=' '
+    COMPREPLY+=("$rest")
+  done < <(command operon complete -- "${words[@]:1}" "$word" 2>/dev/null </dev/null)
 }
 complete -o nospace -F _operon operon
