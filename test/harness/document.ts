@@ -3,7 +3,7 @@
 //   ```yaml          written to the file its first line names (`# workflow.yaml`)
 //   ```ts            run with Bun from the session's folder
 //   ```text, ```json lines that must be in the output of the sh or ts block before, in order; … stands for anything
-// Every port of 127.0.0.1 it names is another one here, which is free.
+// A port of 127.0.0.1 it names is another one here: the one given for it, or one that is free.
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 
@@ -30,12 +30,20 @@ export function blocksOf(markdown: string): readonly Block[] {
   }));
 }
 
+/** Where a session runs. */
+export interface SessionOptions {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Ports of 127.0.0.1 by the number that stands for them in the document. */
+  readonly ports?: Readonly<Record<string, number>>;
+}
+
 /** Runs all blocks that run; background jobs end with the session. */
 export async function runBlocks(
   blocks: readonly Block[],
-  { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> },
+  { cwd, env, ports = {} }: SessionOptions,
 ): Promise<Session> {
-  const child = Bun.spawn(["bash", "-c", await withFreePorts(script(blocks))], {
+  const child = Bun.spawn(["bash", "-c", await withPorts(script(blocks), ports)], {
     cwd,
     env: { LANG: process.env.LANG ?? "C.UTF-8", NO_COLOR: "1", ...env },
     stdin: "ignore",
@@ -110,11 +118,12 @@ function linePattern(line: string): RegExp {
   return new RegExp(`^.*?${parts.join(".*?").replaceAll(/(?:\\x20)+/g, " +")}`, "m");
 }
 
-async function withFreePorts(text: string): Promise<string> {
-  const ports = new Set([...text.matchAll(/127\.0\.0\.1:([1-9]\d+)/g)].map(([, port]) => port!));
-  const free = new Map<string, number>();
-  for (const port of ports) free.set(port, await freePort());
-  return text.replaceAll(/127\.0\.0\.1:([1-9]\d+)/g, (_, port) => `127.0.0.1:${free.get(port)}`);
+async function withPorts(text: string, given: SessionOptions["ports"]): Promise<string> {
+  const named = /127\.0\.0\.1:([1-9]\d*)/g;
+  const ports = new Map(Object.entries(given ?? {}));
+  for (const [, port] of text.matchAll(named))
+    if (!ports.has(port!)) ports.set(port!, await freePort());
+  return text.replaceAll(named, (_, port) => `127.0.0.1:${ports.get(port)}`);
 }
 
 function freePort(): Promise<number> {

@@ -23,6 +23,7 @@ export class SkillSite implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "operon-skills-"));
   readonly #parts = new AsyncDisposableStack();
   #home = "";
+  #webPort = 0;
 
   private constructor() {
     this.#parts.defer(() => rmSync(this.#folder, { recursive: true, force: true }));
@@ -34,7 +35,7 @@ export class SkillSite implements AsyncDisposable {
     return site;
   }
 
-  /** Runs a document's blocks as one shell session. */
+  /** Runs a document's blocks as one shell session; 127.0.0.1:3000 is a web server. */
   run(blocks: readonly Block[]): Promise<Session> {
     const path = [dirname(executable), dirname(process.execPath), process.env.PATH];
     return runBlocks(blocks, {
@@ -44,6 +45,7 @@ export class SkillSite implements AsyncDisposable {
         HOME: this.#folder,
         OPERON_HOME: this.#home,
       },
+      ports: { 3000: this.#webPort },
     });
   }
 
@@ -54,10 +56,11 @@ export class SkillSite implements AsyncDisposable {
       fetch: () => new Response("it works\n"),
     });
     this.#parts.defer(() => web.stop(true));
+    this.#webPort = web.port!;
     const local = new TestHome({ name: "local" });
     const gpu = new TestHome({
       name: "gpu",
-      policy: (own) => gpuPolicy({ own, caller: local.id, webPort: web.port! }),
+      policy: (own) => gpuPolicy({ own, caller: local.id, webPort: this.#webPort }),
     });
     for (const [path, text] of Object.entries(FILES)) {
       mkdirSync(dirname(join(gpu.workspace, path)), { recursive: true });
@@ -90,7 +93,8 @@ function gpuPolicy({ own, caller, webPort }: { own: string; caller: string; webP
   return `  services:
     - { id: web, host: 127.0.0.1, port: ${webPort}, protocol: http }
     - { id: preview, published_by: [agent] }
-    - { id: database, host: 127.0.0.1, port: 1 }
+    - { id: broken, host: 127.0.0.1, port: 1 }
+    - { id: database, host: 127.0.0.1, port: 5432 }
   principals:
     owner: { key: "${own}", roles: [operator] }
     agent: { key: "${caller}", roles: [agent] }
@@ -100,8 +104,9 @@ function gpuPolicy({ own, caller, webPort }: { own: string; caller: string; webP
     agent:
       - allow: [node.info, node.ping, node.resolve, capability.*, fs.*, exec.*]
       - allow: [policy.explain, policy.test, audit.list, audit.verify]
-      - allow: [service.list, service.check, service.connect]
-        on: ["service:web", "service:preview"]
+      - allow: [service.list]
+      - allow: [service.check, service.connect]
+        on: ["service:web", "service:preview", "service:broken"]
       - allow: [service.publish]
         on: ["service:preview"]
       - ask: [fs.rm, fs.rename]
