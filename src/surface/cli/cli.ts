@@ -6,7 +6,6 @@ import { type CommandLine, readCommandLine } from "./command_line.ts";
 import type { CliContext, Running } from "./context.ts";
 import { reportFailure } from "./failure.ts";
 import { type CommandNode, childOf, grammar } from "./grammar.ts";
-import { helpDocument, helpText } from "./help.ts";
 import { runOperation } from "./run_operation.ts";
 import { runVerb } from "./run_verb.ts";
 import type { GlobalFlags } from "./verb.ts";
@@ -57,6 +56,7 @@ async function printVersion({ context, globals }: Running): Promise<number> {
 }
 
 async function printHelp(node: CommandNode, { context, globals }: Running): Promise<number> {
+  const { helpDocument, helpText } = await import("./help.ts");
   const text = globals.json ? `${JSON.stringify(helpDocument(node))}\n` : helpText(node);
   await context.stdio.stdout.write(text);
   return 0;

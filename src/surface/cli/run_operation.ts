@@ -1,5 +1,5 @@
 // One operation from the command line: ask when something would be lost, call, show, exit code.
-// It must never decide what is allowed: the serving node does.
+// It must never decide what is allowed: the serving node does. What few commands need is loaded by those.
 // Next: source.ts feeds the call, show.ts prints what it answers.
 
 import type { Caller, CallReceipt, OngoingCall } from "../../contract/caller.ts";
@@ -8,18 +8,14 @@ import { OperonError } from "../../error.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { Running } from "./context.ts";
 import { escapeText } from "./escape.ts";
-import { runForward } from "./forward.ts";
 import type { Command } from "./grammar.ts";
 import { type CallPlan, planCall } from "./input.ts";
 import { openProgress } from "./progress.ts";
-import { runPublish } from "./publish.ts";
 import { askingOn } from "./question.ts";
-import { runRelay } from "./relay.ts";
 import type { Saving } from "./save.ts";
 import type { saveNodes } from "./save_nodes.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
-import { runTerminal } from "./terminal.ts";
 
 /** How long a cancelled call may take to end (ms) before it is left to itself. */
 const CANCEL_GRACE_MS = 2_000;
@@ -33,10 +29,15 @@ export async function runOperation(
   const { context } = running;
   const { operation } = command;
   const plan = await planCall(command, line, context.place);
-  if (command.forward)
+  if (command.forward) {
+    const { runForward } = await import("./forward.ts");
     return await runForward({ operation, plan, forward: command.forward }, running);
+  }
   const { publish } = operation.cli;
-  if (publish) return await runPublish({ operation, plan, publish }, running);
+  if (publish) {
+    const { runPublish } = await import("./publish.ts");
+    return await runPublish({ operation, plan, publish }, running);
+  }
   await using source = await openSource(operation, plan, context.stdio);
   // Opened before the call: what cannot be saved need not be asked for, and a stream nobody reads is discarded.
   await using saving = plan.save === undefined ? undefined : await openSaving(plan.save);
@@ -75,10 +76,12 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
   const { operation, plan, source, saving, running } = parts;
   const { context, globals } = running;
   if (plan.to !== undefined) {
+    const { runRelay } = await import("./relay.ts");
     const output = await runRelay(connection, { operation, plan, to: plan.to, running });
     return exitCodeOf(output, operation);
   }
   if (operation.cli.terminal && !globals.json && saving === undefined) {
+    const { runTerminal } = await import("./terminal.ts");
     const output = await runTerminal(connection, { operation, plan, source }, running);
     return output === undefined ? 0 : exitCodeOf(output, operation);
   }
