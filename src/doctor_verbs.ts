@@ -6,6 +6,7 @@ import type { ConfigReport } from "./config/explain.ts";
 import type { Caller } from "./contract/caller.ts";
 import type { Finding } from "./doctor/finding.ts";
 import type { NodeAnswer } from "./doctor/node_checks.ts";
+import type { TriedSecret } from "./doctor/secret_checks.ts";
 import type { ListedService, TriedService } from "./doctor/service_checks.ts";
 import { OperonError, toOperonError } from "./error.ts";
 import { type ConfigVerbOptions, homeOf, registryParts } from "./surface/cli/config_parts.ts";
@@ -15,6 +16,8 @@ import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb
 const NODE_TIMEOUT_MS = 5_000;
 /** A service has ten seconds to take a connection unless its configuration says otherwise. */
 const SERVICE_TIMEOUT_MS = 12_000;
+/** A program that prints one has ten seconds. */
+const SECRETS_TIMEOUT_MS = 30_000;
 const PINGS = 3;
 
 /** `doctor`. */
@@ -24,7 +27,7 @@ export function doctorVerbs(options: ConfigVerbOptions): readonly HandWrittenVer
       path: ["doctor"],
       summary: "Look for what is wrong here and on the way to other nodes, with a fix for each",
       description:
-        "Checks the configuration, private files, policy, audit log, disk, what the kernel offers, and every " +
+        "Checks the configuration, private files, policy, audit log, disk, what the kernel offers, secrets, and every " +
         "known node at once: reachability, key, clock, version, services. Exits with 1 when there is a problem.",
       flags: [
         { name: "node", kind: "string", value: "NAME", summary: "Check the way to this node only" },
@@ -93,7 +96,7 @@ async function everything({ context, options }: Parts): Promise<readonly Finding
   ];
 }
 
-/** This node's own services, and all nodes it knows. */
+/** This node's own secrets and services, and all nodes it knows. */
 async function remote(report: ConfigReport, context: VerbContext): Promise<readonly Finding[]> {
   // Without rights on its own node this user cannot ask it to ask others; the configuration's note says so.
   if (!report.principals.some((principal) => principal.is_self)) return [];
@@ -105,11 +108,12 @@ async function remote(report: ConfigReport, context: VerbContext): Promise<reado
     };
     const names = known.filter(({ state }) => state !== "self").map(({ name }) => name);
     const asking = { caller, context };
-    const [found, services] = await Promise.all([
+    const found = await Promise.all([
+      askSecrets(asking),
       ask(names, asking),
       askServices(["local", ...names], asking),
     ]);
-    return [...found, ...services];
+    return found.flat();
   } catch (thrown) {
     const { message, hint } = toOperonError(thrown);
     return [
@@ -127,6 +131,15 @@ async function nodes(names: readonly string[], context: VerbContext): Promise<re
 interface Asking {
   readonly caller: Caller;
   readonly context: VerbContext;
+}
+
+async function askSecrets({ caller, context }: Asking): Promise<readonly Finding[]> {
+  const { checkSecrets } = await import("./doctor/secret_checks.ts");
+  const options = { signal: context.signal, timeout_ms: SECRETS_TIMEOUT_MS };
+  return checkSecrets(async () => {
+    const { output } = caller.call("local", "secret.check", {}, options);
+    return ((await output) as { readonly secrets: readonly TriedSecret[] }).secrets;
+  });
 }
 
 async function askServices(

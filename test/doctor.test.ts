@@ -104,6 +104,31 @@ describe("doctor", () => {
     expect(one.findings.map(({ check }) => check)).toContain("service gone");
   });
 
+  test("says which secrets cannot be used, and refuses files that are open to others", async () => {
+    const policy = (own: string) => operatorPolicy(own).replace("node.*", "node.*, secret.*");
+    using home = new TestHome({ name: "keeps", policy });
+    const secrets = async () => {
+      const { code, findings } = await doctor(home.home.path);
+      return { code, found: findings.filter(({ check }) => check === "secrets") };
+    };
+    expect(await secrets()).toEqual({ code: 0, found: [] });
+    const token = join(home.home.path, "token");
+    writeFileSync(token, "a-token-in-a-file", { mode: 0o600 });
+    const names = "{ THERE: file:token, GONE: file:gone, UNSET: env:OPERON_TEST_NO_SUCH_VARIABLE }";
+    appendFileSync(home.home.config_path, `secrets: { names: ${names} }\n`);
+    const { code, found } = await secrets();
+    expect(code).toBe(0);
+    expect(found.map(({ status }) => status)).toEqual(["warning", "warning"]);
+    expect(found.map(({ what }) => what).join("\n")).toMatch(/GONE(.|\n)*UNSET/);
+    for (const { fix } of found) expect(fix).toBeTruthy();
+    chmodSync(token, 0o644);
+    const open = await doctor(home.home.path);
+    expect(open.code).toBe(1);
+    const problem = open.findings.find(({ status }) => status === "problem");
+    expect(problem?.what).toContain(token);
+    expect(problem?.fix).toContain("chmod 600");
+  });
+
   test("needs no configuration to look at the mount runtime", async () => {
     const { findings } = await doctor(join(own.folder, "nowhere"), "--mount-runtime");
     expect(findings.map(({ check }) => check)).toEqual(["mount runtime"]);

@@ -38,6 +38,7 @@ test("policy-examples/ holds the examples the documentation names", () => {
     "lockdown.yaml",
     "operator.yaml",
     "read-only-observer.yaml",
+    "secrets.yaml",
     "services.yaml",
     "tailnet.yaml",
   ]);

@@ -9,7 +9,9 @@ import type { Home } from "../identity/home.ts";
 import { loadKey } from "../identity/keystore.ts";
 import { assertPrivateFolder, readPrivateFile } from "../identity/private_file.ts";
 import type { Mount } from "../policy/mount.ts";
-import type { Config } from "./schema.ts";
+import { FILE_BYTES_MAX, filePathsOf } from "../secret/reference.ts";
+import { STORE_BYTES_MAX } from "../secret/store.ts";
+import { type LoadedConfig, secretSources } from "./load.ts";
 
 /** One finding. Only an `error` makes `config explain` fail. */
 export interface ConfigFinding {
@@ -49,12 +51,14 @@ export interface DiskReport {
 }
 
 const KNOWN_NODES_BYTES_MAX = 16 * 1024 * 1024;
-const SECRETS_BYTES_MAX = 1024 * 1024;
 
 /** Looks at a home and at what a configuration (`undefined` when it is not valid) refers to. */
 export function checkDisk(
   home: Home,
-  { configPath, config }: { readonly configPath: string; readonly config: Config | undefined },
+  {
+    configPath,
+    loaded,
+  }: { readonly configPath: string; readonly loaded: LoadedConfig | undefined },
 ): DiskReport {
   const files: FileReport[] = [];
   const findings: ConfigFinding[] = [];
@@ -82,7 +86,7 @@ export function checkDisk(
   check("key", { path: home.key_path, optional: false, test: readKey });
   // What is wrong with its content, and with its mode, is the loader's to say.
   const stat = lstatSync(configPath, { throwIfNoEntry: false });
-  const state = stat === undefined ? "missing" : config === undefined ? "wrong" : "ok";
+  const state = stat === undefined ? "missing" : loaded === undefined ? "wrong" : "ok";
   files.push({
     what: "configuration",
     path: configPath,
@@ -92,11 +96,13 @@ export function checkDisk(
   const known = home.known_nodes_path;
   check("known nodes", { path: known, test: secret(known, KNOWN_NODES_BYTES_MAX) });
   check("audit", { path: home.audit_path, test: () => assertPrivateFolder(home.audit_path) });
-  const secrets = config?.secrets?.file;
-  if (secrets !== undefined) {
-    check("secrets", { path: secrets, optional: false, test: secret(secrets, SECRETS_BYTES_MAX) });
-  }
-  const mounts = (config?.policy?.mounts ?? []).map(reportMount);
+  // The store is made by the first `secret set`; a file that is not there yet is for `secret check` to report.
+  const sources = loaded && secretSources(loaded);
+  if (sources)
+    check("secrets", { path: sources.file, test: secret(sources.file, STORE_BYTES_MAX) });
+  for (const path of filePathsOf(sources?.names ?? {}))
+    check("secrets", { path, test: secret(path, FILE_BYTES_MAX) });
+  const mounts = (loaded?.config.policy?.mounts ?? []).map(reportMount);
   for (const mount of mounts) findings.push(...judgeMount(mount, home));
   return { files, mounts, findings, ownKey };
 }

@@ -160,6 +160,30 @@ describe("explainConfig()", () => {
     expect(codes(await bench.explain())).toEqual(["error identity.file_exposed"]);
   });
 
+  test("finds nothing wrong with a store of secrets that is made by the first secret", async () => {
+    using bench = new HomeBench((at) => `${good(at)}secrets: { file: secrets.yaml }\n`);
+    const report = await bench.explain();
+    expect(codes(report)).toEqual([]);
+    const path = join(bench.folder, "secrets.yaml");
+    expect(report.files).toContainEqual({ what: "secrets", path, state: "absent" });
+  });
+
+  test("attack 33: looks at the store of secrets no section names, and at files it refers to", async () => {
+    using bench = new HomeBench(good);
+    const store = join(bench.folder, "secrets.yaml");
+    writeFileSync(store, "");
+    chmodSync(store, 0o644);
+    expect(codes(await bench.explain())).toEqual(["error identity.file_exposed"]);
+    chmodSync(store, 0o600);
+    const token = join(bench.folder, "token");
+    bench.write(`${good(bench)}secrets: { names: { TOKEN: file:token, LATER: file:later } }\n`);
+    writeFileSync(token, "");
+    chmodSync(token, 0o640);
+    const { problems } = await bench.explain();
+    expect(problems).toMatchObject([{ level: "error", code: "identity.file_exposed" }]);
+    expect(problems[0]?.message).toContain(token);
+  });
+
   test("reports a mount that holds the home, also through a link", async () => {
     using bench = new HomeBench((at) => good(at).replace(at.workspace, `${at.workspace}/link`));
     symlinkSync(bench.folder, join(bench.workspace, "link"));

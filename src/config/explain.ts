@@ -66,7 +66,7 @@ export async function explainConfig(path: string, options: ExplainOptions): Prom
   const problems: ConfigFinding[] = [];
   const loaded = await collect(problems, () => loadConfig(path, options));
   const policy = loaded && (await collect(problems, () => compile(loaded, options)));
-  const disk = checkDisk(options.home, { configPath: path, config: loaded?.config });
+  const disk = checkDisk(options.home, { configPath: path, loaded });
   problems.push(...disk.findings);
   if (loaded) problems.push(...judgeExposure(loaded), ...judgeNodes(loaded));
   if (policy) problems.push(...lintPolicy(policy), ...judgePrincipals(policy, disk.ownKey));

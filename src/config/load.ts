@@ -4,13 +4,13 @@
 
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { OperonError } from "../error.ts";
 import { assertPrivateFolder, readPrivateFile } from "../identity/private_file.ts";
 import { type Locate, type LocatedYaml, locatedYaml } from "../policy/located_yaml.ts";
 import { filePathOf, type SecretReference } from "../secret/reference.ts";
 import { configInvalid } from "./problems.ts";
-import { type Config, configSchema, type SettingsSchemas } from "./schema.ts";
+import { type Config, configSchema, SECRETS_FILE, type SettingsSchemas } from "./schema.ts";
 
 /** Largest configuration file (bytes): far beyond any real one, small enough to parse at once. */
 export const CONFIG_BYTES_MAX = 1024 * 1024;
@@ -74,6 +74,14 @@ export function readConfigFile(path: string): string {
     if (!(error instanceof OperonError)) throw encodingInvalid(path, error);
     throw error.code === "identity.file_missing" ? missing(path) : error;
   }
+}
+
+/** Where the configuration says that secrets are; without a word about it, in a file beside it. */
+export function secretSources({
+  config,
+  file,
+}: Pick<LoadedConfig, "config" | "file">): NonNullable<Config["secrets"]> {
+  return config.secrets ?? { file: join(dirname(file), SECRETS_FILE), names: {} };
 }
 
 /** An absolute host path: `~/x` is below the user's home, a relative one below `folder`. */

@@ -27,6 +27,24 @@ test("configTemplate() lets an observer read and nothing else", async () => {
   expect(config.policy?.roles.observer).toEqual([{ allow: ["tool.look"] }]);
 });
 
+test("configTemplate() gives nobody secrets, and shows the operator's rule for one", async () => {
+  const ids = ["list", "check", "set", "remove", "use"];
+  const operations = [
+    ...parts.operations,
+    ...ids.map((name) => ({ id: `secret.${name}`, effect: "read" })),
+  ];
+  const text = configTemplate({ ...parts, operations });
+  const roles = async (from: string) => (await parse(from)).config.policy?.roles;
+  const given = ["secret.list", "secret.check", "secret.set", "secret.remove"];
+  expect((await roles(text))?.operator).toEqual([{ allow: ["tool.*", "other.*", ...given] }]);
+  expect(JSON.stringify(await roles(text))).not.toContain("secret.use");
+  const uncommented = text.replace(/# (- allow: \[secret\.use\]\n +)# {3}/, "$1  ");
+  expect((await roles(uncommented))?.operator?.[1]).toEqual({
+    allow: ["secret.use"],
+    on: ["secret:DEPLOY_TOKEN"],
+  });
+});
+
 test("configTemplate() has no principals without a key", async () => {
   const { key: _key, ...rest } = parts;
   expect((await parse(configTemplate(rest))).config.policy?.principals).toEqual({});

@@ -64,11 +64,25 @@ const CLIENT = `# The nodes this machine calls. \`operon node join CODE\` makes 
 client:
   nodes: {}`;
 
-const SECRETS = `# Where the values are that commands may ask for by name; a file of mode 0600, never the values themselves.
-# secrets: { file: secrets.yaml }`;
+const SECRETS = `# Secrets that commands may be given by name: never the values themselves. What \`operon secret set\` keeps is in
+# secrets.yaml beside this file (mode 0600). Others are found where they are:
+# secrets:
+#   names:
+#     DEPLOY_TOKEN: file:/run/secrets/deploy    # also env:VARIABLE, credential:NAME (systemd)
+#     DB_PASSWORD: { exec: [/usr/bin/pass, show, db] }`;
+
+/** Operations nobody is given by a template, with what a role says instead: each use is for its author to decide. */
+const WITHHELD: Readonly<Record<string, string>> = {
+  "secret.use": `      # Commands find a secret only where a rule names it; exec.run gives none.
+      # - allow: [secret.use]
+      #   on: ["secret:DEPLOY_TOKEN"]
+`,
+};
 
 function policySection(parts: TemplateParts): string {
   const has = (id: string) => parts.operations.some((operation) => operation.id === id);
+  const given = parts.operations.filter(({ id }) => !Object.hasOwn(WITHHELD, id));
+  const withheld = Object.entries(WITHHELD).flatMap(([id, text]) => (has(id) ? [text] : []));
   return `# Who may do what here. What no rule allows is denied; deny beats ask beats allow.
 policy:
   # What others see of this machine's files: the host folder \`path\` appears as \`at\`, and nothing else does.
@@ -81,12 +95,12 @@ ${principals(parts)}
   roles:
     # Everything this node can do, but for a few commands that cannot be undone: those ask first.
     operator:
-      - allow: ${flow(capabilitiesOf(parts.operations).map((id) => `${id}.*`))}
-${has("exec.run") ? ASK_DESTRUCTIVE : ""}
+      - allow: ${flow(patternsOf(parts.operations))}
+${has("exec.run") ? ASK_DESTRUCTIVE : ""}${withheld.join("")}
     # Looks, changes nothing. Give it with: operon node invite --role observer
     observer:
       - allow:
-${wrapped(parts.operations.filter(({ effect }) => effect === "read").map(({ id }) => id))}`;
+${wrapped(given.filter(({ effect }) => effect === "read").map(({ id }) => id))}`;
 }
 
 const EXEC = `  # Where commands may start. This is no sandbox: a command can do whatever the user who runs the daemon can.
@@ -138,6 +152,15 @@ function wrapped(ids: readonly string[]): string {
     return `            ${own.join(", ")},`;
   });
   return ["          [", ...lines, "          ]"].join("\n");
+}
+
+/** One pattern for each capability; where an operation of it is withheld, the others by name. */
+function patternsOf(operations: readonly { readonly id: string }[]): readonly string[] {
+  return capabilitiesOf(operations).flatMap((capability) => {
+    const own = operations.map(({ id }) => id).filter((id) => id.startsWith(`${capability}.`));
+    const given = own.filter((id) => !Object.hasOwn(WITHHELD, id));
+    return given.length === own.length ? [`${capability}.*`] : given;
+  });
 }
 
 function capabilitiesOf(operations: readonly { readonly id: string }[]): readonly string[] {

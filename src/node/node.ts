@@ -10,6 +10,7 @@ import { followAudit, queryAudit } from "../audit/read.ts";
 import { verifyAudit } from "../audit/verify.ts";
 import type { Clock } from "../clock.ts";
 import { addPrincipal } from "../config/edit.ts";
+import { secretSources } from "../config/load.ts";
 import type { Caller, CallOptions, OngoingCall } from "../contract/caller.ts";
 import type { Principal } from "../contract/capability.ts";
 import type { ResourceContext } from "../contract/operation.ts";
@@ -40,12 +41,7 @@ import { HostMounts } from "./mounts/host_mounts.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
 import { NodeOutbound } from "./outbound.ts";
 import { PeerService } from "./peer_service.ts";
-import {
-  loadPolicyState,
-  type PolicyState,
-  secretSources,
-  settingsSchemas,
-} from "./policy_state.ts";
+import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_state.ts";
 import { policyView } from "./policy_view.ts";
 import { Runner } from "./running.ts";
 import { StrangerLimit, strangerRefused, tooManyTries } from "./stranger_limit.ts";

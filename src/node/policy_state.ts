@@ -2,15 +2,12 @@
 // It must never leave the node with less policy than it had: a reload that fails changes nothing.
 // Next: config/load.ts parses, policy/compile.ts compiles, authority.ts decides by it.
 
-import { dirname, join } from "node:path";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
-import { SECRETS_FILE } from "../config/schema.ts";
 import type { Registry } from "../contract/registry.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import type { CompiledPolicy } from "../policy/compiled_policy.ts";
 import type { Locate } from "../policy/located_yaml.ts";
 import { PolicySchema, policyShape } from "../policy/schema.ts";
-import type { SecretSources } from "../secret/secrets.ts";
 
 /** A configuration and the policy compiled from it. */
 export interface PolicyState {
@@ -46,11 +43,6 @@ export function compileSection(
     operations: registry.operations.map(({ id, operation }) => ({ id, effect: operation.effect })),
     locate,
   });
-}
-
-/** Where the configuration says that secrets are; without a word about it, in a file beside it. */
-export function secretSources({ config, file }: LoadedConfig): SecretSources {
-  return config.secrets ?? { file: join(dirname(file), SECRETS_FILE), names: {} };
 }
 
 /** Schemas of the sections capabilities own, by their keys. */

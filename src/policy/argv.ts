@@ -1,6 +1,6 @@
 // Patterns over the words of a command: `*` one word, `**` the rest, globs inside a word.
 // It must never look at the disk: who resolves the executable does so before policy decides.
-// Next: capabilities/exec/policy.ts builds its `argv` caveat from this.
+// Next: command_caveats.ts builds the `argv` caveat from this.
 
 /**
  * Whether every word of `argv` is covered by `pattern`.

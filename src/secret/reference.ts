@@ -13,6 +13,8 @@ const WORDS_MAX = 64;
 export const VALUE_BYTES_MIN = 8;
 /** Longest value (bytes): half of what the kernel takes as one variable. */
 export const VALUE_BYTES_MAX = 64 * 1024;
+/** Longest file that holds one value (bytes): the newline at its end is none of it. */
+export const FILE_BYTES_MAX = VALUE_BYTES_MAX + 2;
 /** Secrets one command may be given. */
 export const SECRETS_PER_COMMAND_MAX = 16;
 
@@ -67,4 +69,9 @@ export function kindOf(reference: SecretReference): SecretKind {
 export function filePathOf(reference: SecretReference): string | undefined {
   const isFile = typeof reference === "string" && reference.startsWith("file:");
   return isFile ? reference.slice("file:".length) : undefined;
+}
+
+/** The host paths references name. */
+export function filePathsOf(names: Readonly<Record<string, SecretReference>>): readonly string[] {
+  return Object.values(names).flatMap((reference) => filePathOf(reference) ?? []);
 }

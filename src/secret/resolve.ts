@@ -5,7 +5,12 @@
 import { join } from "node:path";
 import { OperonError } from "../error.ts";
 import { readPrivateFile } from "../identity/private_file.ts";
-import { type SecretReference, VALUE_BYTES_MAX, VALUE_BYTES_MIN } from "./reference.ts";
+import {
+  FILE_BYTES_MAX,
+  type SecretReference,
+  VALUE_BYTES_MAX,
+  VALUE_BYTES_MIN,
+} from "./reference.ts";
 
 /** How long a program may take to print a value (ms). */
 const PROGRAM_MS = 10_000;
@@ -25,8 +30,7 @@ export async function readReference(
 ): Promise<Uint8Array> {
   if (typeof reference !== "string") return await printed(reference.exec, env);
   const [, kind, rest = ""] = /^([a-z]+):(.*)$/s.exec(reference) ?? [];
-  // One more than a value may have: the newline at its end is none of it.
-  const maxBytes = VALUE_BYTES_MAX + 1;
+  const maxBytes = FILE_BYTES_MAX;
   if (kind === "file") return readPrivateFile(rest, { maxBytes });
   if (kind === "env") {
     const value = env[rest];
@@ -110,7 +114,7 @@ async function printed(argv: readonly string[], env: Environment): Promise<Uint8
       if (done) break;
       size += value.byteLength;
       parts.push(value);
-      if (size > VALUE_BYTES_MAX + 1) end(`printed more than ${VALUE_BYTES_MAX} bytes`);
+      if (size > FILE_BYTES_MAX) end(`printed more than ${VALUE_BYTES_MAX} bytes`);
     }
     const code = await child.exited;
     if (why === undefined && code !== 0) why = `exited with ${code}`;

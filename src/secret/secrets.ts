@@ -3,7 +3,7 @@
 // Next: store.ts is the file, resolve.ts reads references; contract/services.ts lends this to capabilities.
 
 import { OperonError, toOperonError } from "../error.ts";
-import { filePathOf, kindOf, type SecretKind, type SecretReference } from "./reference.ts";
+import { filePathsOf, kindOf, type SecretKind, type SecretReference } from "./reference.ts";
 import { type Environment, readReference, toValue } from "./resolve.ts";
 import { changeStore, readStore } from "./store.ts";
 
@@ -33,9 +33,8 @@ export class Secrets {
   /** Host paths of what holds secrets: whoever may read there needs nobody's leave to have them. */
   get paths(): readonly string[] {
     const { file, names } = this.#sources();
-    const files = Object.values(names).flatMap((reference) => filePathOf(reference) ?? []);
     const credentials = this.#env.CREDENTIALS_DIRECTORY;
-    return [file, ...files, ...(credentials ? [credentials] : [])];
+    return [file, ...filePathsOf(names), ...(credentials ? [credentials] : [])];
   }
 
   /** All there are, by name. @throws OperonError `identity.file_*`, `secret.store_invalid` */
@@ -86,6 +85,8 @@ export class Secrets {
   }
 }
 
+const ANONYMOUS = "The secret ";
+
 /** The same error with the secret's name in it. */
 function named(name: string, error: unknown): OperonError {
   const { code, kind, message, hint } = toOperonError(error);
@@ -93,7 +94,9 @@ function named(name: string, error: unknown): OperonError {
   return new OperonError({
     code: "secret.unusable",
     kind,
-    message: message.replace(/^The secret /, `The secret ${name} `),
+    message: message.startsWith(ANONYMOUS)
+      ? message.replace(ANONYMOUS, `The secret ${name} `)
+      : `The secret ${name} cannot be used: ${message}`,
     ...(hint === undefined ? {} : { hint }),
     data: { name },
   });

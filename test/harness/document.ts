@@ -97,11 +97,15 @@ function script(blocks: readonly Block[]): string {
   return lines.join("\n");
 }
 
-/** A person types slower than a daemon starts. */
+/** A person types slower than a daemon starts, or takes over a change. */
 function ready(line: string): string {
-  if (!line.startsWith("operon daemon start")) return line;
-  const isThere = '[ -S "$HOME/.operon/daemon.sock" ]';
-  return `${line}\nfor attempt in $(seq 200); do ${isThere} && break; sleep 0.05; done`;
+  const wait = (isSo: string) =>
+    `${line}\nfor attempt in $(seq 200); do ${isSo} && break; sleep 0.05; done`;
+  if (line.startsWith("operon daemon start")) return wait('[ -S "$HOME/.operon/daemon.sock" ]');
+  if (!line.includes("config.yaml")) return line;
+  return wait(
+    `operon audit list --json | grep -q "$(sha256sum < ~/.operon/config.yaml | cut -d' ' -f1)"`,
+  );
 }
 
 function hereDocument(path: string, text: string): string {

@@ -3,10 +3,10 @@
 // Next: schema.ts for what it can do, run.ts for how.
 
 import { capability } from "../../contract/capability.ts";
+import { commandCaveats } from "../../policy/command_caveats.ts";
 import { commandFacts, jobFacts } from "./facts.ts";
 import { handlers } from "./handler.ts";
 import { killLeftBehind } from "./left_behind.ts";
-import { caveats } from "./policy.ts";
 import { operations, settings } from "./schema.ts";
 import { sessionFacts } from "./session/open_session.ts";
 
@@ -19,7 +19,7 @@ export const execCapability = capability({
   needs: ["mounts", "settings", "state", "secrets"],
   handlers,
   facts: { run: commandFacts, start: jobFacts, session: sessionFacts },
-  caveats,
+  caveats: commandCaveats,
   settings,
   afterCrash: killLeftBehind,
 });

@@ -1,7 +1,7 @@
 // Resolves a command before policy decides: which file, which folder, with a shell or without.
 // It must never have an effect, and never say no itself: what is wrong is noted as `problem`, so
 // that a caller whom policy refuses learns nothing about this machine's files.
-// Next: policy.ts tests these facts, run.ts acts on them and on nothing else.
+// Next: policy/command_caveats.ts tests these facts, run.ts acts on them and on nothing else.
 
 import { basename } from "node:path";
 import type { Services } from "../../contract/services.ts";

@@ -3,12 +3,12 @@ import { copyFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Verdict } from "../../decision.ts";
 import { KeyPair } from "../../identity/key.ts";
+import { commandCaveats } from "../../policy/command_caveats.ts";
 import { compilePolicy } from "../../policy/compile.ts";
 import { decide } from "../../policy/decide.ts";
 import { PolicySchema } from "../../policy/schema.ts";
 import { Bench } from "./exec.fixture.ts";
 import type { CommandFacts, RunRequest } from "./facts.ts";
-import { caveats } from "./policy.ts";
 
 const bench = new Bench({ roots: ["/"] });
 afterAll(() => bench[Symbol.dispose]());
@@ -22,7 +22,7 @@ function verdictOf(rules: readonly object[], request: RunRequest | CommandFacts)
       principals: { someone: { key: KEY, roles: ["role"] } },
       roles: { role: rules },
     }),
-    { caveats: { exec: caveats }, operations: [{ id: "exec.run", effect: "execute" }] },
+    { caveats: { exec: commandCaveats }, operations: [{ id: "exec.run", effect: "execute" }] },
   );
   const facts = "names" in request ? request : bench.facts(request as { argv: string[] });
   return decide(policy, {
@@ -162,7 +162,9 @@ test("attack 21: what a deny rule cannot promise, it says", () => {
     "allow",
   );
   expect(verdictOf(deny(["rm", "**"]), { command: "r\\m x" })).toBe("allow");
-  expect(caveats.argv?.cannot_promise).toMatch(/shells, interpreters, wrappers .* renamed copies/);
+  expect(commandCaveats.argv?.cannot_promise).toMatch(
+    /shells, interpreters, wrappers .* renamed copies/,
+  );
   rmSync(join(bench.folder, "harmless"));
 });
 
@@ -176,6 +178,6 @@ test("attack 21: hostile patterns and texts take no time", () => {
 
 test("the value of argv must be lists of words", () => {
   for (const value of [[], [[]], ["ls"], "ls", [[1]], { argv: 1 }]) {
-    expect(caveats.argv?.value.safeParse(value).success).toBeFalse();
+    expect(commandCaveats.argv?.value.safeParse(value).success).toBeFalse();
   }
 });

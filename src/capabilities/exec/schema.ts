@@ -1,5 +1,5 @@
 // What `exec` can do, as data: run a command on a node, with live output, input and exit code; jobs that outlive their caller.
-// It must never do I/O; what a command may be is decided by policy.ts and the rules.
+// It must never do I/O; what a command may be is decided by policy/command_caveats.ts and the rules.
 // Next: facts.ts resolves a command before policy decides, run.ts runs it; detached/ has what outlives its caller.
 
 import { z } from "zod";

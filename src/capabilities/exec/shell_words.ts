@@ -1,7 +1,6 @@
-// What a shell makes of words: quoting, its built-in commands, and which words of a text might be
-// commands.
+// What a shell makes of words: quoting, and its built-in commands.
 // It must never try to parse the shell's language: where it matters, the answer is "cannot know".
-// Next: facts.ts decides when a shell is needed; policy.ts scans texts for denied commands.
+// Next: facts.ts decides when a shell is needed; policy/command_caveats.ts scans texts for denied commands.
 
 /**
  * Commands of POSIX that only a shell can do; several words that begin with one go through the
@@ -21,14 +20,6 @@ export function isShellBuiltin(word: string): boolean {
 /** Words as one shell text that means exactly these words. */
 export function quoteWords(words: readonly string[]): string {
   return words.map(quoteWord).join(" ");
-}
-
-/**
- * Everything in a shell text that might be the name of a command: split at blanks, operators and
- * quotes.
- */
-export function wordsOfText(text: string): readonly string[] {
-  return text.split(/[\s;&|()<>{}`"'$!=]+/).filter((word) => word !== "");
 }
 
 function quoteWord(word: string): string {

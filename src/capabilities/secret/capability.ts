@@ -3,6 +3,7 @@
 // Next: schema.ts for what it can do, handler.ts for how.
 
 import { capability } from "../../contract/capability.ts";
+import { commandCaveats } from "../../policy/command_caveats.ts";
 import { handlers } from "./handler.ts";
 import { operations } from "./schema.ts";
 
@@ -13,4 +14,6 @@ export const secretCapability = capability({
   operations,
   needs: ["secrets"],
   handlers,
+  // `secret.use` is decided within a call of `exec`, by what is known of the command.
+  caveats: commandCaveats,
 });

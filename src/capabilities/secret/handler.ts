@@ -4,7 +4,7 @@
 
 import type { Handlers } from "../../contract/capability.ts";
 import { toOperonError } from "../../error.ts";
-import { VALUE_BYTES_MAX } from "../../secret/reference.ts";
+import { FILE_BYTES_MAX } from "../../secret/reference.ts";
 import type { operations } from "./schema.ts";
 
 /** One handler per operation of {@link operations}. */
@@ -49,7 +49,7 @@ async function gather(incoming: AsyncIterable<Uint8Array>): Promise<Uint8Array> 
     // The chunk's memory may be used again.
     parts.push(bytes.slice());
     size += bytes.byteLength;
-    if (size > VALUE_BYTES_MAX + 2) break;
+    if (size > FILE_BYTES_MAX) break;
   }
   return Buffer.concat(parts);
 }

@@ -1,13 +1,12 @@
-// The conditions rules may put on `exec.*`: which command, and where.
+// The conditions rules may put on commands, and on what is given to one (`exec.*`, `secret.use`): which command, and where.
 // It must never look at the disk, and never let doubt widen authority: what only might match is
 // `unknown`, which an allow rule does not accept and a deny or ask rule does.
-// Next: facts.ts makes the facts tested here; policy/ in the source root applies the rules.
+// Next: capabilities/exec/facts.ts makes the facts tested here; compile_rule.ts applies the rules.
 
 import { z } from "zod";
-import { matchArgv, matchProgram } from "../../policy/argv.ts";
-import type { CaveatDefinition, CaveatMatch } from "../../policy/caveat.ts";
-import { compileGlob } from "../../policy/glob.ts";
-import { wordsOfText } from "./shell_words.ts";
+import { matchArgv, matchProgram } from "./argv.ts";
+import type { CaveatDefinition, CaveatMatch } from "./caveat.ts";
+import { compileGlob } from "./glob.ts";
 
 type Facts = Readonly<Record<string, unknown>>;
 type Pattern = readonly string[];
@@ -25,8 +24,8 @@ const Argv = z
   .min(1)
   .max(256);
 
-/** Caveats rules on `exec.*` may use beyond the general ones. */
-export const caveats: Readonly<Record<string, CaveatDefinition>> = {
+/** Caveats rules about commands may use beyond the general ones. */
+export const commandCaveats: Readonly<Record<string, CaveatDefinition>> = {
   argv: {
     summary:
       "The command is one of these: lists of words, `*` for one word, `**` for the rest; a first " +
@@ -108,6 +107,11 @@ function mentionedWords(
 ): readonly string[] {
   const wraps = nicknames.some((name) => WRAPPERS.has(name) || /^ld-?(linux|musl|\d)/.test(name));
   return facts.shell === true || wraps ? rest.flatMap(wordsOfText) : [];
+}
+
+/** Everything in a shell text that might be the name of a command: split at blanks, operators and quotes. */
+function wordsOfText(text: string): readonly string[] {
+  return text.split(/[\s;&|()<>{}`"'$!=]+/).filter((word) => word !== "");
 }
 
 function stringsOf(fact: unknown): readonly string[] {
