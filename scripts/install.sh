@@ -77,4 +77,5 @@ case ":$PATH:" in
   *":$to:"*) ;;
   *) echo "Add it to your PATH: export PATH=\"$to:\$PATH\"" ;;
 esac
+echo "Completion for your shell: operon completion --help"
 echo "Next: operon onboard"

@@ -1,9 +1,18 @@
 // Completion in real shells, over a real node: what is inserted is the name to the letter, and nothing in it is run.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { HANDSHAKE_TIMEOUT_MS } from "../src/limits.ts";
 import { until } from "./harness/mesh.ts";
 import { TypedTerminal } from "./harness/terminal.ts";
 
@@ -27,6 +36,8 @@ const NAMES = [
   ["k:l=m", "k:l="],
   ["n@o\\p", "n@"],
 ] as const;
+/** A node that takes connections and never says a word. */
+const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
 let daemon: Bun.Subprocess;
 
 async function run(...argv: string[]): Promise<string> {
@@ -41,6 +52,13 @@ async function answers(...words: string[]): Promise<string[]> {
   return lines.map((line) => line.split("\t")[0]!);
 }
 
+function configure(changes: Readonly<Record<string, string>>): void {
+  const path = join(folder, ".operon/config.yaml");
+  let text = readFileSync(path, "utf8");
+  for (const [before, after] of Object.entries(changes)) text = text.replace(before, after);
+  writeFileSync(path, text);
+}
+
 beforeAll(async () => {
   mkdirSync(join(workspace, "sub"), { recursive: true });
   for (const name of [...NAMES.map(([name]) => name), "x\x1b]0;y\x07", "y\ntouch pwned"])
@@ -49,10 +67,15 @@ beforeAll(async () => {
     ...[operon, "onboard", "--yes", "--role", "both", "--node-id", "mine"],
     ...["--workspace", workspace, "--listen", "127.0.0.1:0"],
   );
+  configure({
+    "  nodes: {}": `  nodes: { silent: { endpoint: "ws://127.0.0.1:${silent.port}" } }`,
+    "  principals:": "  services: [{ id: web, host: 127.0.0.1, port: 9 }]\n  principals:",
+  });
   daemon = Bun.spawn([operon, "daemon", "start"], { env, stdout: "ignore", stderr: "ignore" });
   await until(() => existsSync(join(folder, ".operon/daemon.sock")));
 }, 60_000);
 afterAll(async () => {
+  silent.stop(true);
   daemon?.kill("SIGTERM");
   await daemon?.exited;
   rmSync(folder, { recursive: true, force: true });
@@ -79,7 +102,16 @@ describe("operon complete", () => {
     const id = (await run(operon, "exec", "run", "local", "--detach", "--", "true")).trim();
     expect(await answers("exec", "logs", "local", "")).toContain(id);
     expect(await answers("exec", "logs", "local", id.slice(0, 2))).toContain(id);
-    expect(await answers("service", "check", "local", "")).toEqual([":4"]);
+    expect(await answers("service", "check", "local", "")).toEqual(["web", ":4"]);
+    expect(await answers("service", "check", "local", "x")).toEqual([":4"]);
+  });
+
+  test("offers nothing of a node that does not answer, before its handshake is given up", async () => {
+    expect(await answers("fs", "read", "sil")).toEqual(["silent:", ":4"]);
+    const begun = performance.now();
+    expect(await answers("fs", "read", "silent:/")).toEqual([":4"]);
+    expect(await answers("exec", "logs", "silent", "")).toEqual([":4"]);
+    expect(performance.now() - begun).toBeLessThan(2 * HANDSHAKE_TIMEOUT_MS);
   });
 
   test("attack 27: leaves out names that a terminal or the protocol would obey", async () => {

@@ -9,7 +9,9 @@ import { SECRET_KINDS, SecretName } from "../../secret/reference.ts";
 const Name = SecretName.describe("Capitals, digits and underscores; also the variable's name");
 const Kind = z.enum(SECRET_KINDS).describe("store: the node's own file of secrets");
 const resource = ({ name }: { readonly name: string }) => `secret:${name}`;
-const args = [{ field: "name" }] as const;
+const args = [
+  { field: "name", completes_from: { operation: "secret.list", field: "name", rows: "secrets" } },
+] as const;
 
 const unknown = {
   kind: "not_found",

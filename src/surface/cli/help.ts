@@ -114,7 +114,9 @@ function commandSections(node: CommandNode, command: Command): string[][] {
   const flags = flagsOf(command).filter((flag) => !flag.hidden);
   return [
     [summary],
-    ...(described.description ? [wrap(described.description)] : []),
+    ...(described.description
+      ? [described.description.split("\n").flatMap((line) => wrap(line))]
+      : []),
     [`Usage: ${usageLine(command)}`],
     ...(node.aliases.length > 0 ? [[`Also: ${node.aliases.join(", ")}`]] : []),
     ...section(

@@ -46,6 +46,7 @@ export interface HandWrittenVerb {
   /** `["daemon", "start"]` */
   readonly path: readonly string[];
   readonly summary: string;
+  /** Each line of it starts a line of the help. */
   readonly description?: string;
   readonly args?: readonly VerbArgument[];
   readonly flags?: readonly Flag[];

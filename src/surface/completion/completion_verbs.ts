@@ -29,10 +29,12 @@ export function completionVerbs(parts: CompletionVerbParts): readonly HandWritte
       path: ["completion"],
       summary: "Print the script that lets a shell complete operon's commands",
       description:
-        "Commands, flags, nodes, paths on nodes, ids of jobs and sessions, services. In bash and zsh (after compinit) " +
-        'eval "$(operon completion SHELL)" in the start-up file; in fish save it as ' +
-        "~/.config/fish/completions/operon.fish; in PowerShell pipe it to Out-String | Invoke-Expression in $PROFILE. " +
-        "What nodes know is asked through the daemon that runs, and left out where none does or it takes over a second.",
+        "Commands, flags, nodes, paths on nodes, ids of jobs and sessions, services. What nodes know is asked through " +
+        "the daemon that runs, and left out where none does or it takes over a second. To have it in every new shell:\n" +
+        `bash: eval "$(operon completion bash)" in ~/.bashrc\n` +
+        `zsh: eval "$(operon completion zsh)" in ~/.zshrc, after compinit\n` +
+        "fish: operon completion fish | source in ~/.config/fish/config.fish\n" +
+        "powershell: operon completion powershell | Out-String | Invoke-Expression in $PROFILE",
       args: [{ name: "shell", summary: SHELLS.join(", "), choices: SHELLS }],
       examples: ["completion bash", "completion zsh", "completion fish", "completion powershell"],
       async run({ args }, context) {

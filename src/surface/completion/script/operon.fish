@@ -1,4 +1,4 @@
-# fish completion for operon: operon completion fish > ~/.config/fish/completions/operon.fish
+# fish completion for operon: add to ~/.config/fish/config.fish  operon completion fish | source
 function __operon_complete
     set -l typed (commandline -opc) (string unescape -- (commandline -ct); or echo '')
     command operon complete -- $typed[2..-1] 2>/dev/null </dev/null | while read -l line
