@@ -180,6 +180,8 @@ function smoke(target) {
   run("fs", "write", "local:/a", "--content", "smoke");
   if (run("fs", "read", "local:/a") !== "smoke")
     throw new Error(`${target}: the file is not there`);
+  if (run("exec", "run", "local", "--", "echo ran") !== "ran")
+    throw new Error(`${target}: runs no commands`);
   if (!run("audit", "verify", "--json").includes('"ok":true'))
     throw new Error(`${target}: the log`);
   console.log(`${target}: runs`);

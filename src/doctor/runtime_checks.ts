@@ -3,6 +3,7 @@
 // Next: finding.ts; local_checks.ts looks at the home.
 
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { compileC } from "../compiled_c.ts";
 import { openLibc } from "../libc.ts";
 import type { Finding } from "./finding.ts";
 
@@ -66,7 +67,25 @@ export function checkContainment(): readonly Finding[] {
       },
     ];
   }
-  return [landlockFinding(), cgroupFinding()];
+  return [...starterFindings(), landlockFinding(), cgroupFinding()];
+}
+
+/** Commands are started by C that is compiled where it runs. */
+function starterFindings(): readonly Finding[] {
+  try {
+    const { one } = compileC("long one(void) { return 1; }", { one: { returns: "i64" } });
+    if (Number(one()) === 1) return [];
+  } catch {
+    // Said below.
+  }
+  return [
+    {
+      check: "sandbox",
+      status: "problem",
+      what: "Commands cannot be started with restrictions here: they run with protection none, and not at all where policy requires protection or limits; there are no terminals",
+      fix: "Mount /proc, and let programs map memory that is executable (SELinux: execmem)",
+    },
+  ];
 }
 
 const LANDLOCK_CREATE_RULESET = 444n;

@@ -53,6 +53,7 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   supervision: 5,
 };
 const GROUND = new Set([
+  "compiled_c.ts",
   "error.ts",
   "libc.ts",
   "limits.ts",

@@ -5,7 +5,7 @@
 
 import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
 
-const { i32, i64, ptr: pointer, u32, u64 } = FFIType;
+const { i32, i64, ptr: pointer, u64 } = FFIType;
 const O_CLOEXEC = 0o2000000;
 const F_SETPIPE_SZ = 1031;
 const FIONREAD = 0x541b;
@@ -13,7 +13,6 @@ const PR_SET_CHILD_SUBREAPER = 36;
 /** Number of the realtime CPU limit. */
 export const RLIMIT_RTTIME = 15;
 const WNOHANG = 1;
-const MFD_CLOEXEC = 1;
 
 /** A resource limit: what holds, and how far the process itself may raise it. */
 export interface Limits {
@@ -43,8 +42,6 @@ export interface Libc {
   ownRealtimeLimits(): Limits;
   /** Takes the exit status (wait(2)) of a dead child, so that it stops being a zombie; `undefined` while it lives. */
   exitStatus(pid: number): number | undefined;
-  /** A file in memory without a name. Whoever makes one closes it. @throws when descriptors run out */
-  memoryFile(label: string): number;
   /** A system call the C library has no name for; -1 when it fails or there is none. */
   systemCall(number: number, ...args: readonly bigint[]): number;
 }
@@ -66,7 +63,6 @@ function openLinux(): Libc {
     prlimit: { args: [i32, i32, pointer, pointer], returns: i32 },
     waitpid: { args: [i32, pointer, i32], returns: i32 },
     syscall: { args: [i64, i64, i64, i64, i64], returns: i64 },
-    memfd_create: { args: [pointer, u32], returns: i32 },
   });
   const none = null as Pointer | null;
   return {
@@ -95,12 +91,6 @@ function openLinux(): Libc {
       const status = new Int32Array(1);
       return symbols.waitpid(pid, ptr(status), WNOHANG) === pid ? status[0] : undefined;
     },
-    memoryFile(label) {
-      const name = new TextEncoder().encode(`${label}\0`);
-      const fd = symbols.memfd_create(ptr(name), MFD_CLOEXEC);
-      if (fd < 0) throw new Error("No file in memory: this process is out of descriptors");
-      return fd;
-    },
     systemCall(number, a = 0n, b = 0n, c = 0n, d = 0n) {
       return Number(symbols.syscall(BigInt(number), a, b, c, d));
     },
@@ -121,9 +111,6 @@ function openOther(): Libc {
     setRealtimeLimits: () => false,
     ownRealtimeLimits: () => ({ soft: 0n, hard: 0n }),
     exitStatus: () => undefined,
-    memoryFile() {
-      throw new Error("Only Linux has files in memory");
-    },
     systemCall: () => -1,
   };
 }

@@ -157,7 +157,7 @@ export const runErrors = {
   },
   protection_unavailable: {
     kind: "failed_precondition",
-    message: "This node cannot keep commands from its own files, and policy requires it",
+    message: "This node cannot confine commands as its policy requires",
     hint: "operon doctor says what is missing; a folder inside the node's home can never be protected from",
   },
   busy: {

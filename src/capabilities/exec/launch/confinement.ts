@@ -3,7 +3,7 @@
 // Next: protection.ts, cgroup.ts; launch.ts puts it on.
 
 import { ControlGroup } from "./cgroup.ts";
-import { NO_RESTRICTIONS, type Restrictions } from "./launch.ts";
+import { canRestrictCommands, NO_RESTRICTIONS, type Restrictions } from "./launch.ts";
 import { type LimitName, type Limits, RESOURCES } from "./limits.ts";
 import { type Protection, type ProtectionKind, protectionFor } from "./protection.ts";
 
@@ -25,7 +25,7 @@ export interface ConfinementReport {
 /** The capability to go beyond resource limits. */
 const SYS_RESOURCE = 24;
 
-/** Thrown where policy requires protection and this machine has none. */
+/** Thrown where policy requires protection or limits, and nothing of the kind can be had here. */
 export class ProtectionUnavailable extends Error {
   readonly code = "EPROTECT";
   readonly syscall = "execve";
@@ -48,6 +48,13 @@ export class Confinement implements Disposable {
       protect === "off" ? undefined : protectionFor(folder, { own: own_paths, isStrict });
     const kind = protection?.kind ?? "none";
     if (isStrict && kind === "none") throw new ProtectionUnavailable("Nothing protects here");
+    if (!canRestrictCommands()) {
+      if (Object.values(limits).some((most) => most !== undefined))
+        throw new ProtectionUnavailable("Nothing limits here");
+      this.restrictions = NO_RESTRICTIONS;
+      this.report = { protection: "none", limits_enforced: {} };
+      return;
+    }
     this.group = ControlGroup.open(limits);
     const enforced: Partial<Record<LimitName, "cgroup" | "rlimit">> = {};
     for (const name of this.group?.enforced ?? []) enforced[name] = "cgroup";

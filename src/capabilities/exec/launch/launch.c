@@ -4,25 +4,51 @@
 
 typedef long word;
 
-int vfork(void);
-void _exit(int);
-int execve(const char *, char **, char **);
-int setsid(void);
-int chdir(const char *);
-int open(const char *, int, ...);
-word write(int, const void *, word);
-int close(int);
-int dup2(int, int);
-int fcntl(int, int, ...);
-int ioctl(int, unsigned long, ...);
-int prctl(int, ...);
-int setrlimit(int, const void *);
-int unshare(int);
-int mount(const char *, const char *, const char *, unsigned long, const void *);
-int sigprocmask(int, const void *, void *);
-void *signal(int, void *);
-long syscall(long, ...);
-int *__errno_location(void);
+// What is used of the C library. It is not linked: that would take the files of a compiler, which few machines have.
+// launch.ts says where each of them is, in this order.
+static int (*vfork)(void);
+static void (*_exit)(int);
+static int (*execve)(const char *, char **, char **);
+static int (*setsid)(void);
+static int (*chdir)(const char *);
+static int (*open)(const char *, int, ...);
+static word (*write)(int, const void *, word);
+static int (*close)(int);
+static int (*dup2)(int, int);
+static int (*fcntl)(int, int, ...);
+static int (*ioctl)(int, unsigned long, ...);
+static int (*prctl)(int, ...);
+static int (*setrlimit)(int, const void *);
+static int (*unshare)(int);
+static int (*mount)(const char *, const char *, const char *, unsigned long, const void *);
+static int (*sigprocmask)(int, const void *, void *);
+static void *(*signal)(int, void *);
+static long (*syscall)(long, ...);
+static int *(*__errno_location)(void);
+static int (*waitpid)(int, int *, int);
+
+void use(void **found) {
+  vfork = *found++;
+  _exit = *found++;
+  execve = *found++;
+  setsid = *found++;
+  chdir = *found++;
+  open = *found++;
+  write = *found++;
+  close = *found++;
+  dup2 = *found++;
+  fcntl = *found++;
+  ioctl = *found++;
+  prctl = *found++;
+  setrlimit = *found++;
+  unshare = *found++;
+  mount = *found++;
+  sigprocmask = *found++;
+  signal = *found++;
+  syscall = *found++;
+  __errno_location = *found++;
+  waitpid = *found++;
+}
 
 #define O_WRONLY 1
 #define O_RDWR 2
@@ -67,7 +93,8 @@ struct order {
 };
 
 static int set_up(struct order *order) {
-  char none[128] = {0};
+  char none[128];
+  for (int at = 0; at < 128; at++) none[at] = 0;
   for (int number = 1; number <= SIGNALS; number++) signal(number, 0);
   if (setsid() < 0) return -1;
   int stdio[3];
@@ -164,7 +191,6 @@ word launch(struct order *order) {
   if (!failed) return pid;
   // Reaped here: the caller never hears of it.
   int status;
-  extern int waitpid(int, int *, int);
   waitpid(pid, &status, 0);
   return -error;
 }

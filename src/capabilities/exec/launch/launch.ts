@@ -1,11 +1,13 @@
 // Starts a command with all its restrictions on from its first instruction, on Linux without a process in between.
-// It must never start one whose restrictions could not be put on: it throws instead, and nothing runs.
+// It must never start one whose restrictions could not be put on: it throws instead, and nothing runs. Where it can put on
+// none at all (`canRestrictCommands`), confinement.ts decides whether one may start that has none.
 // Next: launch.c is what happens between vfork and execve; confinement.ts says which restrictions.
 
-import { cc, FFIType, type Pointer, ptr } from "bun:ffi";
-import { closeSync, writeSync } from "node:fs";
+import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { constants } from "node:os";
-import { libc } from "../libc.ts";
+import { compileC } from "../../../compiled_c.ts";
+import { openLibc } from "../../../libc.ts";
+import { libc, RLIMIT_RTTIME } from "../libc.ts";
 import { type Exit, exitOfChild } from "./exit.ts";
 import source from "./launch.c" with { type: "text" };
 
@@ -66,11 +68,17 @@ export interface LaunchError extends NodeJS.ErrnoException {
 
 /** Starts a command as leader of a session and group of its own. @throws LaunchError */
 export function launch(command: Launch): Launched {
-  if (process.platform !== "linux") return launchElsewhere(command);
+  const start = launcher();
+  if (!start) return launchPlainly(command);
   const order = new Order(command);
-  const pid = Number(launcher()(order.pointer));
+  const pid = Number(start(order.pointer));
   if (pid < 0) throw launchError(-pid, { step: order.failedStep, command });
   return { pid, exited: exitOfChild(pid) };
+}
+
+/** Whether commands can be started with restrictions at all: on Linux, where launch.c could be compiled. */
+export function canRestrictCommands(): boolean {
+  return launcher() !== undefined;
 }
 
 /** Whether these restrictions can be put on a process here. */
@@ -84,7 +92,7 @@ export function canRestrict(restrictions: Restrictions): boolean {
     restrictions,
   });
   // Nothing runs: the process ends where it would become the program, and says that nothing was wrong.
-  return Number(launcher()(order.pointer)) === 0;
+  return Number(launcher()?.(order.pointer) ?? -1) === 0;
 }
 
 /** `struct order` of launch.c, with everything it points to. */
@@ -140,36 +148,53 @@ class Order {
   }
 }
 
-let compiled: ((order: Pointer) => bigint | number) | undefined;
+type Launcher = (order: Pointer) => bigint | number;
 
-/** launch.c, compiled into this process at the first command (2 ms). */
-function launcher(): (order: Pointer) => bigint | number {
-  compiled ??= compile();
-  return compiled;
+let compiled: { readonly launcher: Launcher | undefined } | undefined;
+
+/** launch.c, compiled into this process at the first command (2 ms); `undefined` where that cannot be done. */
+function launcher(): Launcher | undefined {
+  compiled ??= { launcher: process.platform === "linux" ? compile() : undefined };
+  return compiled.launcher;
 }
 
-function compile() {
-  // The compiler takes a file; this one never has a name others could write to.
-  const fd = libc().memoryFile("launch");
+/** What launch.c uses of the C library, in its order. Their types stand there. */
+const USED = [
+  ...["vfork", "_exit", "execve", "setsid", "chdir", "open", "write", "close", "dup2", "fcntl"],
+  ...["ioctl", "prctl", "setrlimit", "unshare", "mount", "sigprocmask", "signal", "syscall"],
+  ...["__errno_location", "waitpid"],
+];
+
+function compile(): Launcher | undefined {
+  const found = openLibc(Object.fromEntries(USED.map((name) => [name, {}])));
+  const addresses = USED.map((name) => (found[name] as unknown as { ptr: number }).ptr);
   try {
-    writeSync(fd, source);
-    const symbols = { launch: { args: [FFIType.ptr], returns: FFIType.i64 } } as const;
-    return cc({ source: `/proc/self/fd/${fd}`, symbols }).symbols.launch;
-  } finally {
-    closeSync(fd);
+    const { launch, use } = compileC(source, {
+      use: { args: [FFIType.ptr] },
+      launch: { args: [FFIType.ptr], returns: FFIType.i64 },
+    });
+    use(ptr(new BigInt64Array(addresses.map(BigInt))));
+    return launch;
+  } catch {
+    return undefined;
   }
 }
 
-/** Terminals are for Linux only, and so are restrictions: there are none to put on. */
-function launchElsewhere({ executable, argv, environment, folder, stdio }: Launch): Launched {
+/** Without any restriction, and without a terminal that controls it. */
+function launchPlainly(command: Launch): Launched {
+  const { executable, argv, environment, folder, stdio, restrictions } = command;
+  if (typeof stdio === "string")
+    throw launchError(constants.errno.ENOSYS, { step: "setup", command });
   const [argv0 = "", ...rest] = argv;
   const child = Bun.spawn([executable ?? argv0, ...rest], {
     argv0,
     cwd: folder,
     env: environment,
-    stdio: typeof stdio === "string" ? [0, 1, 2] : [...stdio],
+    stdio: [...stdio],
     detached: true,
   });
+  const tag = restrictions.limits.find(([resource]) => resource === RLIMIT_RTTIME)?.[1];
+  if (tag !== undefined) libc().setRealtimeLimits(child.pid, { soft: tag, hard: tag });
   const exit = (): Exit => {
     const signal = child.signalCode as NodeJS.Signals | null;
     if (signal === null) return { code: child.exitCode ?? undefined, signal: undefined };
