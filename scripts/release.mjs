@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -79,10 +80,14 @@ function makeArchive(target) {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
   });
+  // The executable has them inside.
+  for (const file of readdirSync(folder).filter((file) => file.endsWith(".map")))
+    rmSync(join(folder, file));
   if (program === "operon") symlinkSync("operon", join(folder, "operond"));
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"])
     copyFileSync(join(root, file), join(folder, file));
-  cpSync(join(root, "skills"), join(folder, "skills"), { recursive: true });
+  for (const part of ["policy-examples", "skills"])
+    cpSync(join(root, part), join(folder, part), { recursive: true });
   const archive = `${name}.tar.gz`;
   const tar = execFileSync(
     "tar",

@@ -92,6 +92,17 @@ describe("install.sh", () => {
   });
 });
 
+test("an archive holds the executable, and what people and agents read", () => {
+  const name = `operon-${project.version}-${target}`;
+  const listed = Bun.spawnSync(["tar", "-tzf", join(release, `${name}.tar.gz`)]).stdout.toString();
+  const top = listed.split("\n").map((path) => path.split("/")[1] ?? "");
+  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "policy-examples", "skills"];
+  expect([...new Set(top)].filter(Boolean).sort()).toEqual(
+    [...documents, "operon", "operond"].sort(),
+  );
+  expect(listed).toContain(`${name}/skills/operon-core/SKILL.md\n`);
+});
+
 test("a release lists what it is made of", () => {
   const bill = JSON.parse(readFileSync(join(release, "sbom.cdx.json"), "utf8"));
   const names = bill.components.map(({ name }: { name: string }) => name);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { type Block, root, runBlocks, type Session } from "./document.ts";
-import { TestHome, TestNode } from "./mesh.ts";
+import { TestHome, TestNode, textStream } from "./mesh.ts";
 
 const executable = process.env.OPERON_EXECUTABLE ?? join(root, "dist/operon");
 
@@ -66,7 +66,15 @@ export class SkillSite implements AsyncDisposable {
       mkdirSync(dirname(join(gpu.workspace, path)), { recursive: true });
       writeFileSync(join(gpu.workspace, path), text);
     }
-    const { endpoint, facts } = this.#parts.use(await TestNode.start(gpu));
+    const node = this.#parts.use(await TestNode.start(gpu));
+    for (const name of ["DEPLOY_TOKEN", "OTHER_TOKEN"])
+      await node.call(
+        "gpu",
+        "secret.set",
+        { name },
+        { outgoing: textStream("correct-horse-battery") },
+      );
+    const { endpoint, facts } = node;
     local.configure({
       name: "local",
       nodes: ` gpu: { endpoint: "${endpoint}", key: "${facts.key}" } `,
@@ -86,7 +94,7 @@ function localPolicy(own: string): string {
     me: { key: "${own}", roles: [operator] }
   roles:
     operator:
-      - allow: [node.*, capability.*, fs.*, exec.*, service.*, policy.*, audit.*, trace.*]`;
+      - allow: [node.*, capability.*, fs.*, exec.*, service.*, secret.*, policy.*, audit.*, trace.*]`;
 }
 
 function gpuPolicy({ own, caller, webPort }: { own: string; caller: string; webPort: number }) {
@@ -100,7 +108,7 @@ function gpuPolicy({ own, caller, webPort }: { own: string; caller: string; webP
     agent: { key: "${caller}", roles: [agent] }
   roles:
     operator:
-      - allow: [node.*, capability.*, fs.*, exec.*, service.*, policy.*, audit.*, trace.*]
+      - allow: [node.*, capability.*, fs.*, exec.*, service.*, secret.*, policy.*, audit.*, trace.*]
     agent:
       - allow: [node.info, node.ping, node.resolve, capability.*, fs.*, exec.*]
       - allow: [policy.explain, policy.test, audit.list, audit.verify]
@@ -109,6 +117,9 @@ function gpuPolicy({ own, caller, webPort }: { own: string; caller: string; webP
         on: ["service:web", "service:preview", "service:broken"]
       - allow: [service.publish]
         on: ["service:preview"]
+      - allow: [secret.list]
+      - allow: [secret.use]
+        on: ["secret:DEPLOY_TOKEN"]
       - ask: [fs.rm, fs.rename]
         name: what is kept
         on: ["fs:workspace/keep/**"]
