@@ -32,7 +32,8 @@ case "$(uname -m)" in
   *) fail "there is no release for $(uname -m)" ;;
 esac
 variant=""
-if [ "$system" = linux ] && ls /lib/ld-musl-* >/dev/null 2>&1; then variant=-musl; fi
+# A machine of the GNU C library may have musl's loader, too.
+if [ "$system" = linux ] && ! getconf GNU_LIBC_VERSION >/dev/null 2>&1 && ls /lib/ld-musl-* >/dev/null 2>&1; then variant=-musl; fi
 target="$system-$machine$variant"
 
 folder=$(mktemp -d)
