@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Bench, lives, until } from "./exec.fixture.ts";
 import { killLeftBehind } from "./left_behind.ts";
@@ -8,10 +8,14 @@ const bench = new Bench({ roots: ["/"] });
 afterAll(() => bench[Symbol.dispose]());
 
 /** Starts commands in a process of their own and kills that; gives its id and those of what it left. */
-async function crash(background: "kill" | "keep", commands: readonly string[]) {
+async function crash(
+  background: "kill" | "keep",
+  commands: readonly string[],
+  limits: { readonly pids?: number } = {},
+) {
   const script = `
     const { Bench, until } = await import(${JSON.stringify(join(import.meta.dir, "exec.fixture.ts"))});
-    const bench = new Bench({ roots: ["/"], background: "${background}" });
+    const bench = new Bench({ roots: ["/"], background: "${background}", limits: ${JSON.stringify(limits)} });
     for (const command of ${JSON.stringify(commands)}) bench.run({ command }).then(() => console.log("ended"));
     await new Promise((resolve) => setTimeout(resolve, 60_000));`;
   const owner = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
@@ -43,6 +47,28 @@ test("attack 36: what policy let go on survives the crash and the next start", a
   await killLeftBehind(crashed);
   expect(left.map(lives)).toEqual([true]);
   for (const pid of left) process.kill(pid, "SIGKILL");
+});
+
+test("attack 28: control groups of a killed node's commands are gone after the next start", async () => {
+  const probe = new Bench({ roots: ["/"], limits: { pids: 50 } });
+  const { output } = await probe.run({ argv: ["true"] });
+  probe[Symbol.dispose]();
+  if (output.limits_enforced.pids !== "cgroup") return;
+  const command = `cat /proc/self/cgroup > ${bench.folder}/group; echo $$ > ${bench.folder}/kill-0; sleep 60`;
+  rmSync(join(bench.folder, "kill-0"), { force: true });
+  const { crashed } = await crash("kill", [command], { pids: 50 });
+  const [, group = ""] =
+    /(\/\S*operon-\d+-\d+)/.exec(readFileSync(join(bench.folder, "group"), "utf8")) ?? [];
+  const folders = ["", "pids"].map((name) => join("/sys/fs/cgroup", name, group));
+  expect(folders.some((folder) => existsSync(folder))).toBeTrue();
+  await until(
+    "they are gone",
+    () => {
+      void killLeftBehind(crashed);
+      return !folders.some((folder) => existsSync(folder));
+    },
+    30_000,
+  );
 });
 
 test("killLeftBehind() leaves commands of living processes alone, also of one with that id", async () => {

@@ -2,15 +2,21 @@
 // It must never end what belongs to a living process, nor what policy let go on (`background: keep`).
 // Next: process_tree.ts gives the tags by which they are known.
 
+import { sweepGroups } from "./launch/cgroup.ts";
 import { listProcesses, processState, realtimeLimits } from "./process_table.ts";
 import { adoptOrphans, isTaggedBy } from "./process_tree.ts";
 
 /** How often to look again for what forked meanwhile. */
 const LOOKS_MAX = 20;
 
-/** Kills what commands of the process that had this id left behind. */
+/** Kills what commands of the process that had this id left behind, and removes their control groups. */
 export async function killLeftBehind(crashed_pid: number): Promise<void> {
   if (process.platform !== "linux") return;
+  await killAll(crashed_pid);
+  sweepGroups();
+}
+
+async function killAll(crashed_pid: number): Promise<void> {
   adoptOrphans();
   for (let look = 0; look < LOOKS_MAX; look++) {
     const left = leftBehind(crashed_pid);

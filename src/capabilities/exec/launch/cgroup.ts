@@ -88,40 +88,59 @@ export class ControlGroup implements Disposable {
   }
 }
 
-/** Where this process may make groups, after it has removed empty ones of processes that are gone. */
-function findBases(): readonly Base[] {
-  if (process.platform !== "linux") return [];
-  const found = readText("/proc/self/cgroup")
-    .split("\n")
-    .flatMap((line) => baseOf(line) ?? []);
-  for (const { path } of found) sweep(path);
-  return found;
+/** Removes empty groups of processes that are gone: of a node that was killed, say. */
+export function sweepGroups(): void {
+  for (const { path } of placesOf()) sweep(path);
 }
 
+/** Where this process may make groups, after it has removed empty ones of processes that are gone. */
+function findBases(): readonly Base[] {
+  sweepGroups();
+  return placesOf().flatMap((place) =>
+    place.version === 1
+      ? [{ ...place, controllers: [place.name] }]
+      : (delegatedBase(place.path) ?? []),
+  );
+}
+
+/** A folder in which groups of this process are, or would be. */
+type Place =
+  | { readonly version: 1; readonly path: string; readonly name: Controller }
+  | { readonly version: 2; readonly path: string };
+
 /** `ID:CONTROLLERS:PATH`, with neither id nor controllers in version 2; cgroups(7). */
-function baseOf(line: string): Base | undefined {
-  const [, names = "", path = ""] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
-  // Within one's own group a command of another node's: `..` says it is out of sight.
-  if (path === "" || path.includes("/..")) return undefined;
-  if (names === "memory" || names === "pids") {
-    return { version: 1, path: join(ROOT, names, path), controllers: [names] };
-  }
-  if (names !== "") return undefined;
-  const own = join(ROOT, path);
-  const base = own.endsWith(`/${OWN_LEAF}`) ? own.slice(0, -OWN_LEAF.length - 1) : own;
-  const has = readText(join(base, "cgroup.controllers")).trim().split(" ");
+function placesOf(): readonly Place[] {
+  if (process.platform !== "linux") return [];
+  return readText("/proc/self/cgroup")
+    .split("\n")
+    .flatMap((line): Place[] => {
+      const [, name = "", path = ""] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+      // Within one's own group a command of another node's: `..` says it is out of sight.
+      if (path === "" || path.includes("/..")) return [];
+      if (name === "memory" || name === "pids")
+        return [{ version: 1, path: join(ROOT, name, path), name }];
+      if (name !== "") return [];
+      const own = join(ROOT, path);
+      const base = own.endsWith(`/${OWN_LEAF}`) ? own.slice(0, -OWN_LEAF.length - 1) : own;
+      return [{ version: 2, path: base }];
+    });
+}
+
+/** A folder of version 2, with its controllers made available to groups in it; `undefined` where that is not ours to do. */
+function delegatedBase(path: string): Base | undefined {
+  const has = readText(join(path, "cgroup.controllers")).trim().split(" ");
   const controllers = (["memory", "pids"] as const).filter((name) => has.includes(name));
   if (controllers.length === 0) return undefined;
-  const leaf = join(base, OWN_LEAF);
+  const leaf = join(path, OWN_LEAF);
   // A group with processes of its own gives its children no controllers.
   const isDelegated =
     makeFolder(leaf) &&
     writeText(join(leaf, "cgroup.procs"), String(process.pid)) &&
     writeText(
-      join(base, "cgroup.subtree_control"),
+      join(path, "cgroup.subtree_control"),
       controllers.map((name) => `+${name}`).join(" "),
     );
-  return isDelegated ? { version: 2, path: base, controllers } : undefined;
+  return isDelegated ? { version: 2, path, controllers } : undefined;
 }
 
 function sweep(base: string): void {
