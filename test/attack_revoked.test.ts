@@ -121,6 +121,58 @@ test.each(["network", "local socket"])(
   120_000,
 );
 
+test.each(["while the node runs", "while it is stopped"])(
+  "attack 4: jobs and terminals that nobody looks at end with the right of who started them, revoked %s",
+  async (when) => {
+    const owner = KeyPair.generate();
+    const known = (isKnown: boolean) => (own: string) =>
+      servicePolicy([], {
+        owner: { key: own, allow },
+        ...(isKnown ? { ann: { key: owner.publicKey.id, allow } } : {}),
+      });
+    using place = new TestHome({ name: "c", policy: known(true) });
+    let node = await TestNode.start(place);
+    const pidIn = (name: string) => {
+      try {
+        return Number(readFileSync(join(place.workspace, name), "utf8"));
+      } catch {
+        return 0;
+      }
+    };
+    const deaf = (name: string) => `echo $$ > ${name}; trap '' HUP TERM; sleep 600; sleep 600`;
+    const caller = await node.caller(owner);
+    const start = (from: Caller, name: string) =>
+      from.call("local", "exec.start", { command: deaf(name), timeout_secs: 300 }).output;
+    await start(caller, "job");
+    await start(await node.caller(), "own");
+    const leaving = new AbortController();
+    const session = caller.call(
+      "local",
+      "exec.session",
+      { command: deaf("terminal") },
+      { signal: leaving.signal, outgoing: endless() },
+    );
+    session.output.catch(() => {});
+    const all = ["job", "own", "terminal"];
+    await until(() => all.every((name) => pidIn(name) > 0), BEGIN_MS);
+    leaving.abort();
+    await caller[Symbol.asyncDispose]();
+    expect(all.map((name) => isAlive(pidIn(name)))).toEqual([true, true, true]);
+
+    if (when === "while it is stopped") await node.stop();
+    place.configure({ ...place.options, policy: known(false) });
+    if (when === "while it is stopped") node = await TestNode.start(place);
+    await until(() => !isAlive(pidIn("job")) && !isAlive(pidIn("terminal")), BEGIN_MS);
+    expect(isAlive(pidIn("own"))).toBeTrue();
+    const { output } = await node.call("local", "exec.list", {});
+    const { jobs } = output as { jobs: { id: string; state: string }[] };
+    expect(jobs.map(({ state }) => state)).toEqual(["running"]);
+    await node.call("local", "exec.cancel", { id: jobs[0]?.id });
+    await node.stop();
+  },
+  120_000,
+);
+
 /** A stream nobody ends, so that no call ends by itself. */
 async function* endless(): AsyncGenerator<Uint8Array, undefined> {
   yield new TextEncoder().encode("x");

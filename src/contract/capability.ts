@@ -107,7 +107,18 @@ export interface Capability<
    * @param crashed_pid process id it had; another process may have it by now
    */
   readonly afterCrash: ((crashed_pid: number) => Promise<void>) | undefined;
+  /**
+   * Ends what goes on without a call for keys that are principals no more: called when one was taken out of policy, and
+   * at every start, for those that were while the node was down.
+   */
+  readonly afterRevocation: AfterRevocation<Needs> | undefined;
 }
+
+/** How a capability ends what it does for keys that lost their right. */
+export type AfterRevocation<Needs extends ServiceName> = (
+  services: Pick<Services, Needs>,
+  isPrincipal: (key: string) => boolean,
+) => Promise<void>;
 
 /** Joins operations and handlers; the compiler refuses a missing handler, a wrong output or an undeclared error. */
 export function capability<
@@ -124,6 +135,7 @@ export function capability<
   readonly settings?: z.ZodType;
   readonly settings_key?: string;
   readonly afterCrash?: (crashed_pid: number) => Promise<void>;
+  readonly afterRevocation?: AfterRevocation<Needs>;
 }): Capability<Ops, Needs> {
   return {
     ...parts,
@@ -133,6 +145,7 @@ export function capability<
     settings: parts.settings,
     settings_key: parts.settings_key ?? parts.id,
     afterCrash: parts.afterCrash,
+    afterRevocation: parts.afterRevocation,
   };
 }
 

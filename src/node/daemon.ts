@@ -67,6 +67,7 @@ export async function runDaemon(
     using _announcer = await announce(node, listener, options);
     using _witnesses = new Witnesses({ node, ...options });
     node.connector.keepWarm();
+    void node.endRevoked();
     ready({
       node_id: node.nodeId,
       key: key.publicKey.id,

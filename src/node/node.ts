@@ -197,6 +197,8 @@ export class Node implements Caller {
       // A stranger was no principal before either: it may be about to redeem an invitation.
       for (const key of this.connector.connectedKeys)
         if (before.has(key) && !state.policy.principals.has(key)) this.#dropRevoked(key);
+      if ([...before.keys()].some((key) => !state.policy.principals.has(key)))
+        void this.endRevoked();
       await this.audit.appendRelaxed({ event: "policy_loaded", detail: state.loaded.fingerprint });
       return true;
     } catch (error) {
@@ -206,6 +208,16 @@ export class Node implements Caller {
       );
       await this.audit.appendRelaxed({ event: "policy_refused", detail: code }).catch(() => {});
       return false;
+    }
+  }
+
+  /** Ends what goes on without a call, jobs say, for keys that are principals no more. */
+  async endRevoked(): Promise<void> {
+    const isPrincipal = (key: string) => this.#state.policy.principals.has(key);
+    for (const { id, afterRevocation } of this.#options.registry.capabilities) {
+      await afterRevocation?.(this.#services, isPrincipal).catch((error: unknown) =>
+        this.#options.notice(`What revoked keys left in ${id} was not ended: ${describe(error)}`),
+      );
     }
   }
 

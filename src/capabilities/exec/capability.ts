@@ -7,6 +7,7 @@ import { commandCaveats } from "../../policy/command_caveats.ts";
 import { commandFacts, jobFacts } from "./facts.ts";
 import { handlers } from "./handler.ts";
 import { killLeftBehind } from "./left_behind.ts";
+import { endRevoked } from "./revoked.ts";
 import { operations, settings } from "./schema.ts";
 import { sessionFacts } from "./session/open_session.ts";
 
@@ -22,4 +23,5 @@ export const execCapability = capability({
   caveats: commandCaveats,
   settings,
   afterCrash: killLeftBehind,
+  afterRevocation: endRevoked,
 });

@@ -12,7 +12,16 @@ import type { ExecSettings } from "../schema.ts";
 import { confinementOrder, openFolder, secretValues, startError } from "../start.ts";
 import { maySee } from "../visibility.ts";
 import { sendInput, startSupervisor } from "./job_channel.ts";
-import { findJob, type Job, listJobs, makeRoom, newJobId, stopJob, viewOf } from "./jobs.ts";
+import {
+  findJob,
+  type Job,
+  jobsFolder,
+  listJobs,
+  makeRoom,
+  newJobId,
+  stopJob,
+  viewOf,
+} from "./jobs.ts";
 import { LogReader, type LogRecord, lastLines } from "./log.ts";
 import type { jobOperations } from "./operations.ts";
 import { JOB_FILE, writeRecord } from "./record.ts";
@@ -42,7 +51,7 @@ export const jobHandlers: Handlers<Operations, Needs> = {
     if (facts.problem) throw call.fail(facts.problem.error, facts.problem.data);
     const settings = call.services.settings.of("exec") as ExecSettings;
     const values = await secretValues(secrets, call);
-    const jobs = jobsFolder(call);
+    const jobs = jobsFolder(call.services);
     if (!(await takeRoom(jobs, settings.jobs.max)))
       throw call.fail("jobs_full", { max: settings.jobs.max });
     const id = newJobId();
@@ -84,7 +93,9 @@ export const jobHandlers: Handlers<Operations, Needs> = {
   },
 
   async list({ state, limit }, call) {
-    const jobs = (await listJobs(jobsFolder(call))).filter(({ record }) => isVisible(record, call));
+    const jobs = (await listJobs(jobsFolder(call.services))).filter(({ record }) =>
+      isVisible(record, call),
+    );
     const views = jobs.map(viewOf).filter((job) => state === undefined || job.state === state);
     return { jobs: views.slice(0, limit) };
   },
@@ -156,14 +167,8 @@ async function takeRoom(jobs: string, max: number): Promise<boolean> {
   }
 }
 
-function jobsFolder({ services }: Pick<JobCall, "services">): string {
-  const folder = join(services.state.folder("exec"), "jobs");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return folder;
-}
-
 async function jobOf(id: string, call: Omit<JobCall, "signal">): Promise<Job> {
-  const job = await findJob(jobsFolder(call), id);
+  const job = await findJob(jobsFolder(call.services), id);
   if (!job || !isVisible(job.record, call)) throw call.fail("unknown", { id });
   return job;
 }

@@ -2,8 +2,9 @@
 // It must never say "running" of a process that only has the same number.
 // Next: record.ts for the files; handler.ts answers calls from this.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Services } from "../../../contract/services.ts";
 import { killLeftBehind } from "../left_behind.ts";
 import { quoteWords } from "../shell_words.ts";
 import { logBytes } from "./log.ts";
@@ -31,6 +32,13 @@ export interface Job {
   readonly record: JobRecord;
   readonly supervisor: SupervisorRecord | undefined;
   readonly ending: EndingRecord | undefined;
+}
+
+/** Where the jobs of a node are. */
+export function jobsFolder({ state }: Pick<Services, "state">): string {
+  const folder = join(state.folder("exec"), "jobs");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
 }
 
 /** A fresh id: 40 bits, so that none is ever given twice. */

@@ -1,0 +1,52 @@
+// Ends what goes on without a call: jobs and terminals of keys that are principals no more.
+// It must never end what belongs to a principal, whatever its rules say now: what it may still do is asked at its calls.
+// Next: detached/jobs.ts, session/session_record.ts know what there is.
+
+import { systemClock } from "../../clock.ts";
+import type { Services } from "../../contract/services.ts";
+import { jobsFolder, listJobs, stopJob } from "./detached/jobs.ts";
+import { HostConnection } from "./session/connection.ts";
+import { endOf, listSessions, sessionFolder } from "./session/session_record.ts";
+
+/** How long to look for jobs that were only about to start, or take their time to end (ms). */
+const LOOK_MS = 15_000;
+const LOOK_EVERY_MS = 250;
+
+/** Ends them; resolves when they are gone, or will not go. */
+export async function endRevoked(
+  services: Pick<Services, "state">,
+  isPrincipal: (key: string) => boolean,
+): Promise<void> {
+  await Promise.all([endSessions(services, isPrincipal), endJobs(services, isPrincipal)]);
+}
+
+async function endJobs(
+  services: Pick<Services, "state">,
+  isPrincipal: (key: string) => boolean,
+): Promise<void> {
+  const endMs = systemClock.monotonicMs() + LOOK_MS;
+  for (;;) {
+    const jobs = await listJobs(jobsFolder(services));
+    const left = jobs.filter(({ record, ending }) => !ending && !isPrincipal(record.owner));
+    if (left.length === 0 || systemClock.monotonicMs() > endMs) return;
+    for (const job of left) stopJob(job);
+    await systemClock.sleep(LOOK_EVERY_MS);
+  }
+}
+
+async function endSessions(
+  { state }: Pick<Services, "state">,
+  isPrincipal: (key: string) => boolean,
+): Promise<void> {
+  const place = state.folder("exec");
+  const folders = listSessions(place)
+    .filter(({ owner }) => !isPrincipal(owner))
+    .map(({ id }) => sessionFolder(place, id))
+    .filter((folder) => !endOf(folder));
+  await Promise.all(
+    folders.map(async (folder) => {
+      using host = await HostConnection.open(folder);
+      await host?.end();
+    }),
+  );
+}
