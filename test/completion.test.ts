@@ -98,6 +98,13 @@ describe("operon complete", () => {
     expect(await answers(...words)).toEqual(expect.arrayContaining(expected));
   });
 
+  test.each(["su", "sub/", "local:sub/"])(
+    "offers no path for %p, which names none",
+    async (typed) => {
+      expect(await answers("fs", "read", typed)).toEqual([":4"]);
+    },
+  );
+
   test("offers the ids of jobs and the services of the node", async () => {
     const id = (await run(operon, "exec", "run", "local", "--detach", "--", "true")).trim();
     expect(await answers("exec", "logs", "local", "")).toContain(id);

@@ -80,7 +80,7 @@ async function answer(words: readonly string[], { context, parts }: Asked): Prom
   const { expected, globals } = expectedWord(root, words.slice(0, -1), typed);
   const asking: OfferParts = {
     table: { ...commandTable(capabilities, verbs), root },
-    place: { node: "local", path: "/" },
+    place: undefined,
     connect: () => context.connect({ ...connectionOf(globals), onlyDaemon: true }),
     signal: context.signal,
   };

@@ -16,11 +16,13 @@ const ENTRIES_MAX = 2_000;
 /** Words that are offered. */
 const OFFERED_MAX = 200;
 
+const ROOT: Place = { node: "local", path: "/" };
+
 /** Whom to ask, and from where. */
 export interface OfferParts {
   readonly table: CommandTable;
-  /** Where relative paths start. */
-  readonly place: Place;
+  /** Where relative paths start; without it a path has to name its node: `gpu:/data`. */
+  readonly place: Place | undefined;
   connect(): Promise<Caller>;
   readonly signal: AbortSignal;
 }
@@ -64,18 +66,21 @@ export async function nodeOffers(typed: string, parts: OfferParts): Promise<read
 
 /** Paths that begin so; hidden ones when that is typed. */
 export async function pathOffers(typed: string, parts: OfferParts): Promise<readonly Offer[]> {
+  if (!parts.place && !/^[^/]+:(?:\/|[^/]*$)/.test(typed)) return [];
+  const from = parts.place ?? ROOT;
   // A name may hold a colon, a node's cannot: behind a slash only slashes count.
   const cut = (typed.includes("/") ? typed.lastIndexOf("/") : typed.lastIndexOf(":")) + 1;
   const [base, begun] = [typed.slice(0, cut), typed.slice(cut)];
   const lead = base.endsWith(":") ? `${base}/` : base;
   const entries = await asking(parts, (caller, signal) => {
-    const place = placeAt(parts.place, base === "" ? "." : base);
+    const place = placeAt(from, base === "" ? "." : base);
     return folderEntries(caller, parts.table, { place, limit: ENTRIES_MAX, signal });
   });
   return entries
     .filter(({ name }) => name.startsWith(begun) && (begun !== "" || !name.startsWith(".")))
     .map(({ name, isFolder }) => ({
-      word: `${lead}${name}${isFolder ? "/" : ""}`,
+      // A word that begins with a dash would be a flag.
+      word: `${lead || (name.startsWith("-") ? "./" : "")}${name}${isFolder ? "/" : ""}`,
       isOpen: isFolder,
     }));
 }
@@ -92,7 +97,9 @@ async function valueOffers(
 }
 
 function startingWith(typed: string, words: readonly string[]): readonly Offer[] {
-  return harmless(words.filter((word) => word.startsWith(typed)).map((word) => ({ word })));
+  // Nobody's name is a flag, or what ends an answer to a shell.
+  const begun = words.filter((word) => word.startsWith(typed) && !/^[-:]/.test(word));
+  return harmless(begun.map((word) => ({ word })));
 }
 
 /** An answer, or nothing: what cannot be asked for, or takes too long, can be typed all the same. */
