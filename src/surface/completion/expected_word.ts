@@ -1,6 +1,6 @@
 // What kind of word may stand at the end of a command line, worked out from the commands' own descriptions.
 // It must never fail: a line that is still being typed is wrong in some way nearly always.
-// Next: offers.ts asks nodes for what only they know; complete_verb.ts answers a shell, repl/completion.ts our own.
+// Next: offers.ts asks nodes for what only they know; completion_verbs.ts answers a shell, repl/completion.ts our own.
 
 import type { CliArgument, ValueSource } from "../../contract/operation.ts";
 import { argumentsOf, type CommandArgument, flagsOf, GLOBAL_FLAGS } from "../cli/flags.ts";
