@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ERROR_KINDS, type ErrorKind, OperonError } from "../src/error.ts";
 import { blocksOf, promisedLines, root, type Session } from "./harness/document.ts";
 import { missingFiles, unknownCommandLines, unknownDottedNames } from "./harness/document_names.ts";
 import { SkillSite } from "./harness/skill_site.ts";
@@ -27,6 +28,18 @@ test("what does not exist is told from what does", () => {
   expect(unknownCommandLines(good + bad)).toEqual(["fs raed", "fs read a:/b --ofset 3"]);
   expect(unknownDottedNames(good + bad)).toEqual(["fs.raed"]);
   expect(missingFiles(good + bad)).toEqual([join(root, "references/none.md")]);
+});
+
+test("operon-core names every exit code as it is", () => {
+  const rows = [...textOf("operon-core/SKILL.md").matchAll(/^\| ([\d, ]+) \| (`.+?`) \|/gm)];
+  const pairs = rows.flatMap(([, codes, kinds]) => {
+    const named = kinds!.split(", ").map((kind) => kind.slice(1, -1) as ErrorKind);
+    return codes!.split(", ").map((code, index) => [named[index]!, Number(code)] as const);
+  });
+  const exitCodeOf = (kind: ErrorKind) =>
+    new OperonError({ code: "a.b", kind, message: "" }).exitCode;
+  expect(pairs.map(([kind]) => [kind, exitCodeOf(kind)])).toEqual(pairs as never);
+  expect(pairs.map(([kind]) => kind).sort()).toEqual([...ERROR_KINDS].sort());
 });
 
 describe.each(names)("the skill %s", (name) => {
