@@ -1,12 +1,17 @@
 // Secrets of a node as commands use them, over real nodes: who gets one, and that nobody else sees it.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { TestHome, TestNode, textStream, until } from "./harness/mesh.ts";
+import { TypedTerminal } from "./harness/terminal.ts";
 
-const VALUE = "hunter2/+ä geheim&more";
+const MAIN = join(dirname(import.meta.dir), "src/main.ts");
+
+/** Of this run alone: its processes are looked for among all of this machine. */
+const OWN = process.pid;
+const VALUE = `hunter2/+${OWN}ä geheim&more`;
 /** As much of it as stands in no command of these tests. */
-const MARK = "hunter2/+";
+const MARK = `hunter2/+${OWN}`;
 
 let caller: TestNode;
 let node: TestNode;
@@ -55,6 +60,29 @@ function filesBelow(folder: string): string[] {
   );
 }
 
+const ONE_ENVIRONMENT = { commandLines: 0, environments: 1, commandsEnvironment: true };
+
+/** Where the processes of this machine show the secret while this command runs. */
+async function processesShowing(argv: readonly string[]) {
+  const line = argv.map((word) => `${word}\0`).join("");
+  const read = (pid: string, name: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  await until(() => pids().some((pid) => read(pid, "cmdline") === line), 30_000);
+  const showing = (name: string) => pids().filter((pid) => read(pid, name).includes(MARK));
+  const environments = showing("environ");
+  return {
+    commandLines: showing("cmdline").length,
+    environments: environments.length,
+    commandsEnvironment: environments.some((pid) => read(pid, "cmdline") === line),
+  };
+}
+
 describe("a command that is given a secret", () => {
   test("finds it as a variable, and nobody sees it in the output", async () => {
     const { text, error } = await run('echo "<$TOKEN>"; test -n "$TOKEN" && echo there');
@@ -72,31 +100,16 @@ describe("a command that is given a secret", () => {
     const url = encodeURIComponent(VALUE);
     expect((await run(`echo '${url}'`)).text).toBe("[redacted TOKEN]\n");
     const split = await run(
-      `printf 'hunt'; sleep 0.2; printf 'er2/+ä'; sleep 0.2; printf ' geheim&more\\n'`,
+      `printf 'hunt'; sleep 0.2; printf 'er2/+${OWN}ä'; sleep 0.2; printf ' geheim&more\\n'`,
     );
     expect(split.text).toBe("[redacted TOKEN]\n");
   });
 
   test("has it in its environment only: no command line of any process names it", async () => {
     const cancel = new AbortController();
-    const input = { command: "exec sleep 41.17", secrets: ["TOKEN"] };
+    const input = { command: `exec sleep 17.${OWN}`, secrets: ["TOKEN"] };
     const running = caller.call("served", "exec.run", input, { signal: cancel.signal });
-    const commandLines = () =>
-      readdirSync("/proc")
-        .filter((name) => /^\d+$/.test(name))
-        .map((pid) => {
-          try {
-            return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-          } catch {
-            return "";
-          }
-        });
-    let seen: string[] = [];
-    await until(() => {
-      seen = commandLines();
-      return seen.some((line) => line.startsWith("sleep\x0041.17"));
-    }, 30_000);
-    expect(seen.filter((line) => line.includes(MARK))).toEqual([]);
+    expect(await processesShowing(["sleep", `17.${OWN}`])).toEqual(ONE_ENVIRONMENT);
     cancel.abort();
     expect((await running).error?.kind).toBe("cancelled");
   });
@@ -144,6 +157,75 @@ test("a session shows and records none", async () => {
   expect(shown).not.toContain(MARK);
   const { text } = await caller.call("served", "exec.replay", { id, raw: true });
   expect(text).toContain("[redacted TOKEN]");
+});
+
+test("no process beside a job or a terminal has its secret, nor does a command line name it", async () => {
+  const input = { command: `exec sleep 18.${OWN}`, secrets: ["TOKEN"] };
+  const job = await caller.call("served", "exec.start", input);
+  expect(await processesShowing(["sleep", `18.${OWN}`])).toEqual(ONE_ENVIRONMENT);
+  const { id } = job.output as { id: string };
+  expect((await caller.call("served", "exec.cancel", { id })).error).toBeUndefined();
+  const session = { command: `exec sleep 19.${OWN}`, secrets: ["TOKEN"] };
+  const terminal = caller.call("served", "exec.session", session);
+  expect(await processesShowing(["sleep", `19.${OWN}`])).toEqual(ONE_ENVIRONMENT);
+  let mine: { id: string; state: string } | undefined;
+  await until(async () => {
+    const { output } = await caller.call("served", "exec.sessions", {});
+    const { sessions } = output as { sessions: { id: string; state: string }[] };
+    mine = sessions.find(({ state }) => state === "running");
+    return mine !== undefined;
+  }, 30_000);
+  const ended = await caller.call("served", "exec.hangup", { id: mine?.id });
+  expect(ended.error).toBeUndefined();
+  await terminal;
+});
+
+test("a workflow's step is given one by name, and its trace has the name only", async () => {
+  const { home, folder } = caller.test;
+  const file = join(folder, "workflow.yaml");
+  const trace = join(folder, "trace.json");
+  const steps = [
+    '{ id: use, node: served, action: exec.run, command: "echo $TOKEN", secrets: [TOKEN] }',
+    `{ id: keep, node: local, action: fs.write, path: /out, content: "\${{ steps.use.stdout }}" }`,
+  ];
+  writeFileSync(
+    file,
+    `name: with a secret\nsteps:\n${steps.map((step) => `  - ${step}\n`).join("")}`,
+  );
+  const argv = [process.execPath, MAIN, "--home", home.path, "run", "--trace-output", trace, file];
+  const child = Bun.spawn(argv, { stdout: "pipe", stderr: "pipe" });
+  const shown = await new Response(child.stdout).text();
+  const problems = await new Response(child.stderr).text();
+  expect(await child.exited, problems).toBe(0);
+  expect(readFileSync(join(caller.test.workspace, "out"), "utf8")).toBe("[redacted TOKEN]");
+  expect(readFileSync(trace, "utf8")).toContain('"TOKEN"');
+  expect(shown + problems + readFileSync(trace, "utf8")).not.toContain(MARK);
+  expect(filesBelow(home.traces_path).length).toBeGreaterThan(0);
+});
+
+test("on a terminal a value is asked for and not shown, and the terminal is as it was", async () => {
+  const command = [process.execPath, MAIN, "--home", node.test.home.path, "secret", "set", "local"];
+  const script = '"$@" TYPED; echo "first: $?"; "$@" NEVER; echo "second: $?"; stty -a';
+  await using terminal = new TypedTerminal({
+    argv: ["/bin/sh", "-c", script, "sh", ...command],
+    env: { PATH: process.env.PATH ?? "", HOME: node.test.folder },
+  });
+  await terminal.until("Value (not shown): ");
+  terminal.type("typed-valueX\x7fs");
+  terminal.type("\r");
+  await terminal.until("first: 0");
+  await terminal.until("Value (not shown): ");
+  terminal.type("never-kept\x03");
+  await terminal.until("second: ");
+  await terminal.until(" icanon ");
+  await terminal.until(" echo ");
+  expect(terminal.text).not.toMatch(/typed-value|never-kept|second: 0/);
+  const { output } = await node.call("local", "secret.list", {});
+  const names = (output as { secrets: { name: string }[] }).secrets.map(({ name }) => name);
+  expect(names).toContain("TYPED");
+  expect(names).not.toContain("NEVER");
+  const input = { command: 'test "$TYPED" = typed-values && echo same', secrets: ["TYPED"] };
+  expect((await node.call("local", "exec.run", input)).text).toBe("same\n");
 });
 
 test("nothing the nodes keep holds the value but the file of secrets", () => {
@@ -212,6 +294,40 @@ test("references are resolved when they are used, and the configuration is taken
     "same\n",
   );
   expect((await set("FROM_FILE", "a-value-of-mine"))?.code).toBe("secret.configured");
+  await keepsFromCommands(join(node.test.folder, "token-outside"));
+});
+
+/** A file that holds a secret is the node's own wherever it is: commands have it by leave of policy only. */
+async function keepsFromCommands(path: string) {
+  const { home } = node.test;
+  writeFileSync(path, "from-outside-the-home", { mode: 0o600 });
+  const text = readFileSync(home.config_path, "utf8");
+  writeFileSync(home.config_path, text.replace("file:token", `file:${path}`));
+  await until(async () => {
+    const has = 'test "$FROM_FILE" = from-outside-the-home && echo taken-over';
+    return (await run(has, ["FROM_FILE"])).text !== "";
+  }, 30_000);
+  const { text: shown, output } = await run(`cat ${path}`, []);
+  const { protection } = output as { protection: string };
+  expect(shown).toBe(protection === "none" ? "from-outside-the-home" : "");
+}
+
+test("a rule may give a secret to exact commands only", async () => {
+  const { home } = node.test;
+  const text = readFileSync(home.config_path, "utf8");
+  const rule = `on: ["secret:TOKEN", "secret:GONE", "secret:FROM_*"]`;
+  const when = `when: { argv: [[/usr/bin/printenv, TOKEN]] }`;
+  writeFileSync(home.config_path, text.replace(rule, `${rule}\n        ${when}`));
+  await until(async () => (await run("true")).error?.code === "policy.denied", 30_000);
+  const words = (...argv: string[]) =>
+    caller.call("served", "exec.run", { argv, secrets: ["TOKEN"] });
+  expect((await words("/usr/bin/printenv", "TOKEN")).text).toBe("[redacted TOKEN]\n");
+  for (const argv of [["/usr/bin/printenv"], ["/usr/bin/env"], ["sh", "-c", "printenv TOKEN"]])
+    expect((await words(...argv)).error?.code).toBe("policy.denied");
+  const { error } = await caller.call("served", "secret.use", { name: "TOKEN" });
+  expect(error?.code).toBe("policy.denied");
+  writeFileSync(home.config_path, text);
+  await until(async () => (await run("true")).error === undefined, 30_000);
 });
 
 test("a value that cannot be kept out of output, or is no text, is refused", async () => {

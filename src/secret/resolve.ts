@@ -23,12 +23,20 @@ const CARRIAGE_RETURN = 0x0d;
 /** Environment of this process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where a value is looked for. */
+export interface ResolveOptions {
+  readonly env: Environment;
+  /** How long a program may take (ms). */
+  readonly programMs?: number;
+}
+
 /** The bytes a reference names. @throws OperonError `secret.unusable`, `identity.file_*` */
 export async function readReference(
   reference: SecretReference,
-  env: Environment,
+  options: ResolveOptions,
 ): Promise<Uint8Array> {
-  if (typeof reference !== "string") return await printed(reference.exec, env);
+  if (typeof reference !== "string") return await printed(reference.exec, options);
+  const { env } = options;
   const [, kind, rest = ""] = /^([a-z]+):(.*)$/s.exec(reference) ?? [];
   const maxBytes = FILE_BYTES_MAX;
   if (kind === "file") return readPrivateFile(rest, { maxBytes });
@@ -77,7 +85,10 @@ export function unusable(why: string): OperonError {
   });
 }
 
-async function printed(argv: readonly string[], env: Environment): Promise<Uint8Array> {
+async function printed(
+  argv: readonly string[],
+  { env, programMs = PROGRAM_MS }: ResolveOptions,
+): Promise<Uint8Array> {
   const [program = ""] = argv;
   const kept = PROGRAM_VARIABLES.flatMap((name) =>
     env[name] === undefined ? [] : [[name, env[name]] as const],
@@ -105,7 +116,7 @@ async function printed(argv: readonly string[], env: Environment): Promise<Uint8
     }
     void reader.cancel().catch(() => {});
   };
-  const timer = setTimeout(() => end(`took longer than ${PROGRAM_MS / 1000} s`), PROGRAM_MS);
+  const timer = setTimeout(() => end(`took longer than ${programMs / 1000} s`), programMs);
   const parts: Uint8Array[] = [];
   let size = 0;
   try {

@@ -53,7 +53,8 @@ export class Secrets {
     const { file, names } = this.#sources();
     try {
       const reference = Object.hasOwn(names, name) ? names[name] : undefined;
-      if (reference !== undefined) return toValue(await readReference(reference, this.#env));
+      if (reference !== undefined)
+        return toValue(await readReference(reference, { env: this.#env }));
       const stored = (await readStore(file)).get(name);
       if (stored === undefined) throw unknown(name);
       return toValue(new TextEncoder().encode(stored));

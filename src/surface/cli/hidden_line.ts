@@ -5,7 +5,8 @@
 import { OperonError } from "../../error.ts";
 import type { Keys } from "./terminal_keys.ts";
 
-const LINE_BYTES_MAX = 64 * 1024;
+/** One more than a secret may have: what is longer is refused by who takes it, not cut. */
+const LINE_BYTES_MAX = 64 * 1024 + 1;
 const ENTER = new Set([0x0a, 0x0d]);
 const ERASE = new Set([0x08, 0x7f]);
 const END_OF_INPUT = 0x04;
