@@ -7,6 +7,7 @@ import type { ExecSettings } from "../schema.ts";
 import { maySee } from "../visibility.ts";
 import { HostConnection } from "./connection.ts";
 import type { attachedOperations } from "./operations.ts";
+import type { SessionEnd } from "./protocol.ts";
 import { relaySession } from "./relay_session.ts";
 import { playRecording } from "./replay.ts";
 import {
@@ -89,22 +90,17 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
 };
 
 /** What the output of a call says of an end. */
-export function endingOf(
-  id: string,
-  end: {
-    readonly exit_code: number;
-    readonly signal?: string;
-    readonly output_bytes: number;
-    readonly recording_failed?: true;
-  },
-) {
+export function endingOf(id: string, end: SessionEnd) {
   const { exit_code, signal, output_bytes, recording_failed } = end;
+  const { protection, limits_enforced } = end;
   return {
     id,
     exit_code,
     ...(signal === undefined ? {} : { signal }),
     output_bytes,
     ...(recording_failed ? { recording_failed } : {}),
+    protection,
+    limits_enforced,
   };
 }
 

@@ -266,6 +266,7 @@ class Host {
       output_bytes: this.#ring.end,
       ended_at: new Date(systemClock.nowMs()).toISOString(),
       ...(this.#recordingFailed ? { recording_failed: true } : {}),
+      ...this.#confinement.report,
     };
   }
 

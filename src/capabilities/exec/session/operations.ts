@@ -4,7 +4,7 @@
 
 import { z } from "zod";
 import { bytes, operation } from "../../../contract/operation.ts";
-import { visibleTo } from "../run_schema.ts";
+import { confinementFields, visibleTo } from "../run_schema.ts";
 
 const SIZE_MAX = 4096;
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
@@ -66,6 +66,8 @@ const Ending = z.strictObject({
   /** Bytes the terminal showed since it was opened. */
   output_bytes: z.int(),
   recording_failed: z.boolean().optional(),
+  protection: confinementFields.protection.optional(),
+  limits_enforced: confinementFields.limits_enforced.optional(),
 });
 
 const missing = {

@@ -3,6 +3,7 @@
 // Next: host.ts is the one end, connection.ts the other.
 
 import { OperonError } from "../../../error.ts";
+import type { ConfinementReport } from "../launch/confinement.ts";
 
 /** Kinds of frames. Those below 16 go to the host. */
 export const FRAME = {
@@ -43,7 +44,7 @@ export interface Attached {
 }
 
 /** How a session ended. */
-export interface SessionEnd {
+export interface SessionEnd extends ConfinementReport {
   readonly exit_code: number;
   readonly signal?: string;
   readonly output_bytes: number;
