@@ -23,12 +23,12 @@ const Event = z.enum([
 
 const filters = {
   event: Event.optional().describe("Only entries of this kind"),
-  capability: z.string().max(32).optional(),
+  capability: z.string().max(32).optional().describe("Only its operations, e.g. fs"),
   action: z.string().max(80).optional().describe("Operation, or its last part: fs.read or read"),
   allowed: z.boolean().optional().describe("Only calls that were allowed, or only refused ones"),
   resource: z.string().max(4096).optional().describe("Part of a resource"),
   principal: z.string().max(128).optional().describe("Name or key id of who asked"),
-  trace_id: z.string().max(64).optional(),
+  trace_id: z.string().max(64).optional().describe("Only calls of this workflow run"),
   since: Moment.optional().describe("RFC 3339, e.g. 2026-01-31T08:00:00Z"),
   until: Moment.optional().describe("RFC 3339"),
 };

@@ -51,7 +51,7 @@ export const searchOperations = {
     input: z.strictObject({
       path: VirtualPath,
       name,
-      type: FileType.optional(),
+      type: FileType.optional().describe("Only what is of this type"),
       size_min_bytes: ByteCount.optional().describe("Only files of at least this size"),
       size_max_bytes: ByteCount.optional().describe("Only files of at most this size"),
       modified_after: Time.optional().describe("Only what changed at or after this time"),

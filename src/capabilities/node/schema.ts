@@ -151,7 +151,12 @@ export const operations = {
         .min(1)
         .max(16)
         .describe("Role the joining node gets here; may be given several times"),
-      expires_secs: z.int().min(1).max(INVITE_SECS_MAX).default(INVITE_SECS_DEFAULT),
+      expires_secs: z
+        .int()
+        .min(1)
+        .max(INVITE_SECS_MAX)
+        .default(INVITE_SECS_DEFAULT)
+        .describe("How long the code can be redeemed"),
       name: NodeName.optional().describe("Name for the joining node, whatever it calls itself"),
       endpoint: Endpoint.optional().describe("Address to put in the code instead of the own one"),
     }),

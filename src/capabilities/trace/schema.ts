@@ -57,7 +57,14 @@ export const operations = {
   list: operation({
     summary: "List the traces a node keeps, the latest first",
     effect: "read",
-    input: z.strictObject({ limit: z.int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT) }),
+    input: z.strictObject({
+      limit: z
+        .int()
+        .min(1)
+        .max(LIMIT_MAX)
+        .default(LIMIT_DEFAULT)
+        .describe("At most this many, the latest ones"),
+    }),
     output: z.strictObject({
       traces: z.array(
         z.strictObject({

@@ -191,6 +191,18 @@ function unknownCommand(node: CommandNode, word: string) {
     node.path.length === 0
       ? `There is no command ${JSON.stringify(word)}`
       : `${command} has no command ${JSON.stringify(word)}`,
-    `${suggest(word, known)}. \`${command} --help\` lists all`.replace("?.", "?"),
+    `${asWords(node, word) ?? suggest(word, known)}. \`${command} --help\` lists all`.replace(
+      "?.",
+      "?",
+    ),
   );
+}
+
+/** What to write for `group.verb`, which is how policy, audit and workflows call what a command does. */
+function asWords(node: CommandNode, word: string): string | undefined {
+  let found: CommandNode | undefined = node;
+  for (const part of word.split(".")) found = found && childOf(found, part);
+  return found?.command && !found.hidden
+    ? `Did you mean ${found.path.slice(node.path.length).join(" ")}?`
+    : undefined;
 }

@@ -108,7 +108,7 @@ export const jobOperations = {
     effect: "read",
     input: z.strictObject({
       state: State.optional(),
-      limit: z.int().min(1).max(10_000).default(100),
+      limit: z.int().min(1).max(10_000).default(100).describe("At most this many"),
     }),
     output: z.strictObject({ jobs: z.array(Job) }),
     resource: () => "exec:jobs",
