@@ -15,7 +15,9 @@ _operon() {
       word+=$char
     elif [[ $char == [[:blank:]] ]]; then
       [[ $isBegun ]] && words+=("$word")
-      word= kept= isBegun= isForBash=
+      # A file stands behind a redirection.
+      [[ $isBegun && $word != *[\<\>] ]] && isForBash=
+      word= kept= isBegun=
       continue
     elif [[ $char == [\'\"] ]]; then
       quote=$char isForBash=1
@@ -28,7 +30,7 @@ _operon() {
     fi
     isBegun=1
   done
-  # A word in quotes, or one that the shell would expand, is the shell's to complete.
+  # A word in quotes, one that the shell would expand, or a file to redirect to, is the shell's to complete.
   if [[ $isForBash ]]; then
     compopt -o bashdefault -o default
     return
