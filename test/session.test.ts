@@ -303,11 +303,13 @@ test("sessions whose recording is required are kept, and refused when too many a
 });
 
 test("attack 26: a thousand sessions leave no terminal and no process behind", async () => {
+  // Other tests of this process hold terminals of their own.
+  const before = heldTerminals();
   for (let round = 0; round < 100; round++) {
     await Promise.all(Array.from({ length: 10 }, () => open("true").done));
   }
-  await until(() => heldTerminals() === 0, WAIT_MS);
-  expect(heldTerminals()).toBe(0);
+  await until(() => heldTerminals() <= before, WAIT_MS);
+  expect(heldTerminals()).toBeLessThanOrEqual(before);
 }, 300_000);
 
 test("a flood in one session does not keep the node from other work", async () => {
