@@ -100,8 +100,10 @@ export function checkDisk(
   const sources = loaded && secretSources(loaded);
   if (sources)
     check("secrets", { path: sources.file, test: secret(sources.file, STORE_BYTES_MAX) });
-  for (const path of filePathsOf(sources?.names ?? {}))
-    check("secrets", { path, test: secret(path, FILE_BYTES_MAX) });
+  const referred = filePathsOf(sources?.names ?? {});
+  for (const path of referred) check("secrets", { path, test: secret(path, FILE_BYTES_MAX) });
+  for (const path of sources ? [sources.file, ...referred] : [])
+    findings.push(...judgeSecretPlace(path, home));
   const mounts = (loaded?.config.policy?.mounts ?? []).map(reportMount);
   for (const mount of mounts) findings.push(...judgeMount(mount, home));
   return { files, mounts, findings, ownKey };
@@ -180,6 +182,19 @@ function judgeMount(mount: MountReport, home: Home): ConfigFinding[] {
     });
   }
   return found;
+}
+
+/** A file alone is covered only as long as it is not replaced; a folder, whatever happens in it. */
+function judgeSecretPlace(path: string, home: Home): ConfigFinding[] {
+  if (holdsFolder(home.path, path)) return [];
+  return [
+    {
+      level: "note",
+      code: "secret-outside-home",
+      message: `${path} is outside the home: a command that runs while the file is replaced may be able to read the new one`,
+      hint: `Keep it in ${home.path}, which commands cannot look into where the machine protects it`,
+    },
+  ];
 }
 
 function mayWrite(path: string): boolean {

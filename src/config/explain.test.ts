@@ -184,6 +184,15 @@ describe("explainConfig()", () => {
     expect(problems[0]?.message).toContain(token);
   });
 
+  test("notes files of secrets outside the home", async () => {
+    using bench = new HomeBench((at) => `${good(at)}secrets: { file: /somewhere/else.yaml }\n`);
+    const report = await bench.explain();
+    expect(codes(report)).toEqual(["note secret-outside-home"]);
+    expect(report.ok).toBe(true);
+    bench.write(`${good(bench)}secrets: { names: { TOKEN: file:/run/no-such/token } }\n`);
+    expect(codes(await bench.explain())).toEqual(["note secret-outside-home"]);
+  });
+
   test("reports a mount that holds the home, also through a link", async () => {
     using bench = new HomeBench((at) => good(at).replace(at.workspace, `${at.workspace}/link`));
     symlinkSync(bench.folder, join(bench.workspace, "link"));
