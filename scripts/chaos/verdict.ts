@@ -96,10 +96,9 @@ function judgeResidue(target: NodeProcess, loads: readonly Load[]): void {
     (name) => !known.has(name) && !name.endsWith("-folder"),
   );
   must(workspace.length === 0, `No file is left over in the workspace: ${workspace}`);
-  const expected = ["key", "config.yaml", "known_nodes.json", "audit", "traces", "daemon.lock"];
-  const home = readdirSync(target.home.path).filter(
-    (name) => ![...expected, "daemon.sock"].includes(name),
-  );
+  const files = ["key", "config.yaml", "known_nodes.json", "daemon.lock", "daemon.sock"];
+  const expected = [...files, "audit", "state", "traces"];
+  const home = readdirSync(target.home.path).filter((name) => !expected.includes(name));
   must(home.length === 0, `No file is left over in the home: ${home}`);
 }
 

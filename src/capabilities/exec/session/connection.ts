@@ -4,6 +4,8 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { systemClock } from "../../../clock.ts";
+import { Pace } from "./pace.ts";
 import {
   type Attached,
   type AttachRequest,
@@ -110,6 +112,7 @@ export class HostConnection implements Disposable {
   async *events(signal: AbortSignal): AsyncGenerator<HostEvent, undefined> {
     const abort = () => this.#wake();
     signal.addEventListener("abort", abort, { once: true });
+    const pace = new Pace(systemClock);
     let takenBytes = 0;
     try {
       while (!signal.aborted) {
@@ -119,6 +122,7 @@ export class HostConnection implements Disposable {
           if (event.kind === "output") takenBytes += event.bytes.byteLength;
           // A word for every few lines of a flood would cost more than the flood.
           if (takenBytes < CREDIT_BYTES) continue;
+          await pace.take(takenBytes, signal).catch(() => {});
           this.#socket.write(creditFrame(takenBytes));
           takenBytes = 0;
           continue;
