@@ -7,7 +7,7 @@ import type { Clock } from "../../../clock.ts";
 /** What goes at once after a quiet while (bytes). */
 const BURST_BYTES = 4 * 1024 * 1024;
 /** What goes for long: faster than terminals draw, and a fraction of what a node can move. */
-const BYTES_PER_MS = 8 * 1024;
+const BYTES_PER_MS = 2 * 1024;
 
 /** The pace of one look at a terminal. */
 export class Pace {
