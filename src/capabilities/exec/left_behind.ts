@@ -33,12 +33,18 @@ async function killAll(crashed_pid: number): Promise<void> {
 }
 
 function leftBehind(crashed: number): readonly number[] {
+  // One that is being killed is dead before its last thread is, and its children are still called its own.
+  const isReused = isAlive(crashed);
   return listProcesses().filter(
     (pid) =>
       isTaggedBy(realtimeLimits(pid), crashed) &&
-      !"ZX".includes(processState(pid)?.state ?? "X") &&
-      !descendsFrom(pid, crashed),
+      isAlive(pid) &&
+      !(isReused && descendsFrom(pid, crashed)),
   );
+}
+
+function isAlive(pid: number): boolean {
+  return !"ZX".includes(processState(pid)?.state ?? "X");
 }
 
 /** The id may have been given to another process since, even another node with commands of its own. */
