@@ -3,7 +3,8 @@
 // It must never be loaded before the first command runs: opening a library costs start-up time.
 // Next: pipes.ts and process_tree.ts use it.
 
-import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { FFIType, type Pointer, ptr } from "bun:ffi";
+import { openLibc } from "../../libc.ts";
 
 const { i32, i64, ptr: pointer, u64 } = FFIType;
 const O_CLOEXEC = 0o2000000;
@@ -55,7 +56,7 @@ export function libc(): Libc {
 }
 
 function openLinux(): Libc {
-  const { symbols } = openFirst(["libc.so.6", `libc.musl-${muslArch()}.so.1`], {
+  const symbols = openLibc({
     pipe2: { args: [pointer, i32], returns: i32 },
     ioctl: { args: [i32, u64, pointer], returns: i32 },
     fcntl: { args: [i32, i32, u64], returns: i32 },
@@ -99,7 +100,7 @@ function openLinux(): Libc {
 
 /** Elsewhere children are started with all other descriptors closed, and orphans belong to init. */
 function openOther(): Libc {
-  const { symbols } = dlopen("libSystem.B.dylib", { pipe: { args: [pointer], returns: i32 } });
+  const symbols = openLibc({ pipe: { args: [pointer], returns: i32 } });
   return {
     pipe() {
       const ends = new Int32Array(2);
@@ -118,23 +119,4 @@ function openOther(): Libc {
 function pipeEnds(result: number, ends: Int32Array): readonly [number, number] {
   if (result !== 0) throw new Error("No pipe: this process is out of descriptors");
   return [ends[0]!, ends[1]!];
-}
-
-function openFirst<const Symbols extends Parameters<typeof dlopen>[1]>(
-  names: readonly string[],
-  symbols: Symbols,
-) {
-  let failure: unknown;
-  for (const name of names) {
-    try {
-      return dlopen(name, symbols);
-    } catch (thrown) {
-      failure = thrown;
-    }
-  }
-  throw failure;
-}
-
-function muslArch(): string {
-  return process.arch === "arm64" ? "aarch64" : "x86_64";
 }
