@@ -110,14 +110,24 @@ export async function relayDirectly(
   if (direct === undefined) return undefined;
   const call = caller.call("local", direct, { ...input, from_node: from, to_node: to }, options);
   try {
-    for await (const chunk of call.chunks) {
-      if (chunk.kind === "value") onBytes?.((chunk.value as { readonly bytes: number }).bytes);
-    }
-    return (await call.output) as Readonly<Record<string, unknown>>;
+    return await outputOf(call, onBytes);
   } catch (error) {
     const { kind } = error as Partial<OperonError>;
     if (kind === "unimplemented" || kind === "permission_denied") return undefined;
     throw error;
+  }
+}
+
+/** The output of a call that tells how far it has come by values `{bytes}`; when it is left early, it is cancelled. */
+export async function outputOf(
+  call: OngoingCall,
+  onBytes?: (bytes: number) => void,
+): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    for await (const chunk of call.chunks) {
+      if (chunk.kind === "value") onBytes?.((chunk.value as { readonly bytes: number }).bytes);
+    }
+    return (await call.output) as Readonly<Record<string, unknown>>;
   } finally {
     call.cancel();
     call.output.catch(() => {});

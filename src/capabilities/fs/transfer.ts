@@ -5,7 +5,13 @@
 import type { z } from "zod";
 import type { Caller } from "../../contract/caller.ts";
 import type { Call } from "../../contract/capability.ts";
-import { failureAt, type RelayOptions, type RelayPlan, relay } from "../../contract/relay.ts";
+import {
+  failureAt,
+  outputOf,
+  type RelayOptions,
+  type RelayPlan,
+  relay,
+} from "../../contract/relay.ts";
 import { OperonError } from "../../error.ts";
 import { withProgress } from "./progress.ts";
 import type { treeOperations } from "./tree_operations.ts";
@@ -49,16 +55,10 @@ async function haveFetched(
     callOptions,
   );
   try {
-    for await (const chunk of fetching.chunks) {
-      if (chunk.kind === "value") onBytes?.((chunk.value as { readonly bytes: number }).bytes);
-    }
-    return (await fetching.output) as CopyReport;
+    return (await outputOf(fetching, onBytes)) as unknown as CopyReport;
   } catch (error) {
     if (error instanceof OperonError && isNoWay(error)) return undefined;
     throw failureAt(writes.node, error);
-  } finally {
-    fetching.cancel();
-    fetching.output.catch(() => {});
   }
 }
 
