@@ -34,7 +34,7 @@ step verify; systemd-analyze verify /etc/systemd/system/operon.service; echo "co
 step start; operon daemon service start; echo "code $?"; systemctl show operon -p Type -p NotifyAccess -p StatusText -p WatchdogUSec
 step call; operon exec run local -- echo through the service; echo "code $?"
 step status; operon daemon service status --json; echo "code $?"
-step reload; sed -i 's/default_timeout_secs: 30/default_timeout_secs: 31/' $OPERON_HOME/config.yaml; systemctl reload operon; echo "code $?"; settle test "$(systemctl is-active operon)" = active; systemctl is-active operon
+step reload; sed -i 's/default_timeout_secs: 30/default_timeout_secs: 31/' $OPERON_HOME/config.yaml; systemctl reload operon; echo "code $?"; settle eval 'state=$(systemctl is-active operon); [ "$state" = active ]'; echo $state
 step kill; before=$(systemctl show operon -p MainPID --value); kill -9 $before
 settle eval '[ "$(systemctl show operon -p MainPID --value)" != "$before" ] && [ "$(systemctl is-active operon)" = active ]'
 systemctl is-active operon; operon exec run local -- echo back again; operon audit verify --json | head -c 12; echo
