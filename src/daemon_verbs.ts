@@ -4,6 +4,7 @@
 
 import { systemClock } from "./clock.ts";
 import { homeAt, resolveHome } from "./identity/home.ts";
+import { planSmallHeap } from "./small_heap.ts";
 import { escapeLines } from "./surface/cli/escape.ts";
 import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
 
@@ -24,6 +25,7 @@ export const daemonVerbs: readonly HandWrittenVerb[] = [
 ];
 
 async function startDaemon(_input: VerbInput, context: VerbContext): Promise<number> {
+  planSmallHeap(context);
   const [{ runDaemon }, { ServiceNotify }, { giveBackStartPages }, ...others] = await Promise.all([
     import("./node/daemon.ts"),
     import("./node/service_notify.ts"),

@@ -3,7 +3,7 @@
 // It must never load what the command at hand does not need: start-up time is part of the product.
 // Next: program.ts wires the command line; helper_processes.ts has the processes it starts itself as.
 
-import { HELPER_FLAG } from "./self.ts";
+import { HELPER_FLAG, programCommand } from "./self.ts";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);
@@ -18,8 +18,16 @@ if (!isDaemonLink && isVersionAlone(argv) && (await isPrinted(`operon ${VERSION}
 const interrupts: (() => void)[] = [];
 const signal = interruptSignal();
 const { runProgram } = await import("./program.ts");
+const replace = process.platform === "win32" ? undefined : process.execve;
 const code = await runProgram(isDaemonLink ? ["daemon", ...argv] : argv, {
   signal,
+  ...(replace && {
+    beginAnew(variables: Readonly<Record<string, string>>) {
+      const [, ...sources] = programCommand();
+      const words = [process.argv0, ...sources, ...argv];
+      replace(process.execPath, words, { ...process.env, ...variables });
+    },
+  }),
   takeInterrupts(run) {
     interrupts.push(run);
     return { [Symbol.dispose]: () => void interrupts.splice(interrupts.indexOf(run), 1) };

@@ -12,14 +12,15 @@ import { processStdio } from "./surface/cli/stdio.ts";
 import { handWrittenVerbs } from "./verbs.ts";
 import { VERSION } from "./version.ts";
 
-/** What the entry knows about signals. */
-export type Signals = Pick<CliContext, "signal"> & Required<Pick<CliContext, "takeInterrupts">>;
+/** What the entry knows of this process. */
+export type Entry = Pick<CliContext, "signal" | "beginAnew"> &
+  Required<Pick<CliContext, "takeInterrupts">>;
 
 /** Runs a command line and resolves to the exit code; never rejects. */
-export function runProgram(argv: readonly string[], signals: Signals): Promise<number> {
+export function runProgram(argv: readonly string[], entry: Entry): Promise<number> {
   const stdio = processStdio();
   return runCli(argv, {
-    ...signals,
+    ...entry,
     describe: loadManifest,
     async connect({ home, config, identity, lasts, onlyDaemon }) {
       const { connectToDaemon, openCaller, openOwnNode } = await import("./caller.ts");

@@ -70,6 +70,17 @@ test("a link named operond starts the daemon, and a second one is refused", asyn
   expect(await daemon.exited).toBe(0);
 });
 
+test("a daemon plans its heap for a small machine, and nothing it starts does", async () => {
+  const daemon = await startDaemon();
+  // The daemon's own process: it began anew under the id it was started with.
+  expect(readFileSync(`/proc/${daemon.pid}/environ`, "latin1")).toContain("BUN_JSC_forceRAMSize=");
+  const { code, out } = await run("exec", "run", "local", "--", "env");
+  expect({ code, hasPath: out.includes("PATH=") }).toEqual({ code: 0, hasPath: true });
+  expect(out).not.toContain("BUN_");
+  daemon.kill("SIGTERM");
+  expect(await daemon.exited).toBe(0);
+});
+
 test("SIGTERM lets a running command end and its caller get the result", async () => {
   const daemon = await startDaemon();
   const command = spawn(["exec", "run", "local", "--", "echo begun; sleep 1; echo ended; exit 7"]);

@@ -30,7 +30,7 @@ export interface MessagePipe {
   drained: (() => void) | undefined;
   closed: ((reason: string) => void) | undefined;
   readonly bufferedBytes: number;
-  /** @throws OperonError `wire.send_dropped` when the runtime did not take the message */
+  /** The message may be reused after it returns. @throws OperonError `wire.send_dropped` when the runtime did not take it */
   send(message: Uint8Array): void;
   close(code: number, reason: string): void;
 }

@@ -135,7 +135,9 @@ class SocketPipe implements MessagePipe {
   }
 
   send(message: Uint8Array): void {
-    this.#socket.send(message as Uint8Array<ArrayBuffer>);
+    // Bun copies what it cannot send at once; `ws` may keep it.
+    const own = typeof Bun === "undefined" ? message.slice() : message;
+    this.#socket.send(own as Uint8Array<ArrayBuffer>);
     if (this.#socket.bufferedAmount > HIGH_WATER_BYTES) this.#poll();
   }
 

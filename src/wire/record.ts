@@ -4,11 +4,15 @@
 
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { OperonError } from "../error.ts";
+import { RECORD_BYTES_MAX } from "../limits.ts";
 
 const TAG_BYTES = 16;
 const NONCE_BYTES = 12;
 /** Records one key may seal; a session that reaches it ends. */
 const RECORDS_MAX = 2 ** 32;
+
+/** The record that was sealed last. One for all: memory that is new for each of them costs more than sealing it. */
+let sealed: Buffer | undefined;
 
 /** Seals records of one direction. */
 export class RecordSealer {
@@ -19,12 +23,22 @@ export class RecordSealer {
     this.#key = key;
   }
 
-  /** Ciphertext and tag of the parts, joined. @throws OperonError `wire.session_exhausted` */
+  /**
+   * Ciphertext and tag of the parts, joined, where any sealer's next record will be: whoever keeps it copies it.
+   * @throws OperonError `wire.session_exhausted`; RangeError when it would be longer than a record may be
+   */
   seal(parts: readonly Uint8Array[]): Uint8Array {
     const cipher = createCipheriv("aes-256-gcm", this.#key, nonceOf(this.#next()));
-    const sealed = parts.map((part) => cipher.update(part));
+    sealed ??= Buffer.allocUnsafeSlow(RECORD_BYTES_MAX);
+    let end = 0;
+    for (const part of parts) {
+      const bytes = cipher.update(part);
+      sealed.set(bytes, end);
+      end += bytes.byteLength;
+    }
     cipher.final();
-    return Buffer.concat([...sealed, cipher.getAuthTag()]);
+    sealed.set(cipher.getAuthTag(), end);
+    return sealed.subarray(0, end + TAG_BYTES);
   }
 
   #next(): number {

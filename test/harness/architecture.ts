@@ -75,6 +75,7 @@ const ENTRIES = new Set([
   "daemon_verbs.ts",
   "daemon_service_verbs.ts",
   "doctor_verbs.ts",
+  "small_heap.ts",
   "workflow_verbs.ts",
 ]);
 const NAMELESS = new Set([

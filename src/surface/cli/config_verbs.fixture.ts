@@ -91,6 +91,7 @@ export class VerbBench implements Disposable {
         written.stdout += `${JSON.stringify(result)}\n`;
       },
       takeInterrupts: () => ({ [Symbol.dispose]: () => {} }),
+      beginAnew() {},
       note: async (text) => {
         written.stderr += `${text}\n`;
       },

@@ -24,6 +24,8 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** SIGINT calls this instead, until it is disposed of; the shell outlives the calls it makes. */
   takeInterrupts?(run: () => void): Disposable;
+  /** Replaces this process by itself with these environment variables; missing where the system cannot. */
+  beginAnew?(variables: Readonly<Record<string, string>>): void;
   /** False where other commands write to the same terminal: a line that is written over would be in their way. */
   readonly hasProgress?: boolean;
   /** What words mean where a command line has a place to start from: in the shell. */

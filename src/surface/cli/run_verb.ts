@@ -33,6 +33,7 @@ function verbContext({ context, globals }: Running): VerbContext {
     describe: () => context.describe(),
     connect: (options) => context.connect(options ?? globals),
     takeInterrupts: (run) => context.takeInterrupts?.(run) ?? { [Symbol.dispose]: () => {} },
+    beginAnew: (variables) => context.beginAnew?.(variables),
     async show(result: unknown, view?: View) {
       if (globals.json) return stdout.write(jsonLine(result));
       const columns = stdout.isTty ? stdout.columns : Number.POSITIVE_INFINITY;

@@ -110,6 +110,8 @@ export interface VerbContext {
   show(result: unknown, view?: View): Promise<void>;
   /** SIGINT calls this instead of ending the verb, until it is disposed of. */
   takeInterrupts(run: () => void): Disposable;
+  /** Replaces this process by itself with these environment variables; returns where the system cannot. */
+  beginAnew(variables: Readonly<Record<string, string>>): void;
   /** A remark for people, on standard error; nothing with `--quiet`. */
   note(text: string): Promise<void>;
 }
