@@ -5,15 +5,23 @@
 
 import type { VerbContext } from "./surface/cli/verb.ts";
 
-/** The only way to tell the runtime, which reads it when it starts. */
-const VARIABLE = "BUN_JSC_forceRAMSize";
-/** The machine a heap is planned for (bytes of memory). */
-const PLANNED_BYTES = 512 * 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
+
+/** How the runtime is told, which it reads when it starts and at no other time. */
+const PLAN = {
+  /** The machine it plans for (bytes of memory). */
+  BUN_JSC_forceRAMSize: 512 * MEBIBYTE,
+  /** What may be allocated between two collections (bytes), however little is in use: large files pass through as garbage. */
+  BUN_JSC_largeHeapSize: 24 * MEBIBYTE,
+};
 
 /** Begins this process anew, under the same id, with such a heap; returns in that one, or at once where the user planned. */
 export function planSmallHeap({ beginAnew }: Pick<VerbContext, "beginAnew">): void {
   const { env } = process;
-  if (env[VARIABLE] === undefined) beginAnew({ [VARIABLE]: String(PLANNED_BYTES) });
+  if (env.BUN_JSC_forceRAMSize === undefined) {
+    const plan = Object.entries(PLAN).map(([name, bytes]) => [name, String(bytes)]);
+    beginAnew(Object.fromEntries(plan));
+  }
   // What the node starts plans for itself.
-  delete env[VARIABLE];
+  for (const name of Object.keys(PLAN)) delete env[name];
 }

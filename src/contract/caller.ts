@@ -20,7 +20,10 @@ export interface CallOptions {
   /** Deadline, from now (ms). */
   readonly timeout_ms?: number;
   readonly trace?: TraceContext;
-  /** The caller's stream: `Uint8Array`s for a bytes shape, values for a values shape. Pulled as credit allows. */
+  /**
+   * The caller's stream: `Uint8Array`s for a bytes shape, values for a values shape. Pulled as credit allows.
+   * Bytes are the node's, as those of a handler are.
+   */
   readonly outgoing?: AsyncIterable<unknown>;
 }
 

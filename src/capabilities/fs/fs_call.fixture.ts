@@ -59,7 +59,8 @@ export class FsBench implements Disposable {
     for (;;) {
       const next = await generator.next();
       if (next.done) return this.#result(operation, next.value, result);
-      result.push(next.value);
+      // As the node does: a handler may fill what it gave again.
+      result.push(next.value instanceof Uint8Array ? next.value.slice() : next.value);
     }
   }
 
