@@ -22,7 +22,7 @@ export interface CallOptions {
   readonly trace?: TraceContext;
   /**
    * The caller's stream: `Uint8Array`s for a bytes shape, values for a values shape. Pulled as credit allows.
-   * Bytes are the node's, as those of a handler are.
+   * Bytes are the source's own again when it is asked for the next.
    */
   readonly outgoing?: AsyncIterable<unknown>;
 }

@@ -57,8 +57,8 @@ export interface Call<
 }
 
 /**
- * The handler of one operation: a promise of the output, or a generator of chunks that returns it. Bytes it has yielded are
- * the node's; only a chunk of CHUNK_BYTES_MAX may be filled again once the next one is asked for.
+ * The handler of one operation: a promise of the output, or a generator of chunks that returns it. Bytes that it has yielded
+ * are its own again when the next ones are asked for.
  */
 export type Handler<Op extends AnyOperation, Needs extends ServiceName> =
   Op extends Operation<infer Input, infer Output, infer _E, infer Sends, infer _R>

@@ -136,7 +136,7 @@ class SocketPipe implements MessagePipe {
 
   send(message: Uint8Array): void {
     // Bun copies what it cannot send at once; `ws` may keep it.
-    const own = typeof Bun === "undefined" ? message.slice() : message;
+    const own = typeof Bun === "undefined" ? new Uint8Array(message) : message;
     this.#socket.send(own as Uint8Array<ArrayBuffer>);
     if (this.#socket.bufferedAmount > HIGH_WATER_BYTES) this.#poll();
   }

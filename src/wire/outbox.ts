@@ -29,7 +29,7 @@ export interface OutboxOptions {
   readonly clock: Clock;
 }
 
-/** Collects messages and sends them in records. */
+/** Collects messages and sends them in records, at the latest in the microtask after: their bytes may be reused then. */
 export class Outbox {
   readonly #options: OutboxOptions;
   #messages: (readonly Uint8Array[])[] = [];

@@ -216,7 +216,6 @@ export class Session {
         this.#outbox.message({ type: "chunk", stream_id: id, ...chunk });
         this.#turn.count(chunk.payload.byteLength);
       },
-      flush: () => this.#outbox.flush(),
       sendCredit: (id, bytes) => {
         if (isOpen(id)) this.#outbox.message({ type: "credit", stream_id: id, bytes });
       },

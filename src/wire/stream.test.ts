@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { CREDIT_BYTES_INITIAL } from "../limits.ts";
+import { CHUNK_BYTES_MAX, CREDIT_BYTES_INITIAL } from "../limits.ts";
 import { chunk, Pair, REQUEST, settle } from "./session.fixture.ts";
 import { CHUNK_COST_BYTES, type WireChunk } from "./stream.ts";
 
@@ -20,6 +20,24 @@ async function bytesOn(pair: Pair, id: number): Promise<number> {
   const own = chunks.filter(({ stream_id }) => stream_id === id);
   return own.reduce((sum, { payload }) => sum + payload.byteLength, 0);
 }
+
+test("a payload may be written to again when write() has resolved", async () => {
+  const { pair, stream } = await served();
+  const payload = new Uint8Array(CHUNK_BYTES_MAX);
+  const arrived: number[] = [];
+  for (let round = 1; round <= 3; round++) {
+    const writing = stream.outgoing.write(payload.fill(round)).then(() => payload.fill(255));
+    // In pieces, as credit comes.
+    for (let piece = 0; piece < 6; piece++) {
+      await pair.send({ type: "credit", stream_id: 1, bytes: 50 * KIB });
+      await settle();
+    }
+    await writing;
+    const chunks = await pair.received("chunk");
+    for (const { payload: bytes } of chunks) arrived.push(...new Set(bytes));
+  }
+  expect([...new Set(arrived)]).toEqual([1, 2, 3]);
+});
 
 describe("attack 11: a reader that stops", () => {
   test("write() waits at the credit the reader gave, and goes on with more", async () => {

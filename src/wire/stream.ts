@@ -29,8 +29,6 @@ export interface ChunkPlace {
 /** What a stream needs from its session. */
 export interface StreamPort {
   sendChunk(id: number, chunk: WireChunk & ChunkPlace): void;
-  /** Sends what is queued now; payloads may be reused after it returns. */
-  flush(): void;
   sendCredit(id: number, bytes: number): void;
   /**
    * `undefined` when a chunk may be sent now; else resolves when to ask again: the channel has drained, or other work
@@ -185,7 +183,7 @@ export class SendHalf {
 
   /**
    * Sends bytes, cut into chunks; waits for credit and for the socket. Does nothing once ended. When it has resolved,
-   * `payload` may be written to again if it is of CHUNK_BYTES_MAX bytes or more; less may wait to be sent with others.
+   * `payload` may be written to again: the outbox has sent it at the latest in a microtask before.
    */
   async write(payload: Uint8Array, channel = 0): Promise<void> {
     let offset = 0;
@@ -198,7 +196,6 @@ export class SendHalf {
       this.#emit({ channel, values: false, payload: payload.subarray(offset, offset + size) });
       offset += size;
     }
-    if (payload.byteLength >= CHUNK_BYTES_MAX) this.#port.flush();
   }
 
   /** Sends an encoded array of values, whole; it must fit a chunk. */

@@ -60,7 +60,7 @@ export class FsBench implements Disposable {
       const next = await generator.next();
       if (next.done) return this.#result(operation, next.value, result);
       // As the node does: a handler may fill what it gave again.
-      result.push(next.value instanceof Uint8Array ? next.value.slice() : next.value);
+      result.push(next.value instanceof Uint8Array ? new Uint8Array(next.value) : next.value);
     }
   }
 
@@ -81,7 +81,7 @@ export class FsBench implements Disposable {
   /** All chunks of `fs.read`. */
   async chunks(input: unknown): Promise<Uint8Array[]> {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of this.stream(input)) chunks.push(chunk);
+    for await (const chunk of this.stream(input)) chunks.push(new Uint8Array(chunk));
     return chunks;
   }
 

@@ -1,5 +1,5 @@
 // fs.read: streams a file or a range of it.
-// It must never fill a buffer again that may still be queued behind a slow reader: only what is of the largest size is not.
+// It must never hold more of a file than one chunk.
 // Next: open_file.ts for what may be opened.
 
 import { readSync } from "node:fs";
@@ -28,18 +28,16 @@ export async function* read(
   const limit = sizeBytes === 0 ? Number.MAX_SAFE_INTEGER : Math.max(sizeBytes - offset_bytes, 0);
   let left = Math.min(length_bytes ?? limit, limit);
   let turn = TURN_BYTES;
-  let buffer: Buffer | undefined;
+  const buffer = Buffer.allocUnsafeSlow(Math.min(left, CHUNK_BYTES_MAX));
   for (let position = offset_bytes; left > 0; ) {
     call.signal.throwIfAborted();
-    buffer ??= Buffer.allocUnsafeSlow(Math.min(left, CHUNK_BYTES_MAX));
-    const chunk = buffer.subarray(0, Math.min(left, buffer.length));
-    const got = attempt(call, path, () => readSync(file.fd, chunk, 0, chunk.length, position));
+    const size = Math.min(left, buffer.length);
+    const got = attempt(call, path, () => readSync(file.fd, buffer, 0, size, position));
     if (got === 0) break;
     position += got;
     left -= got;
     turn -= got;
-    if (got < CHUNK_BYTES_MAX) buffer = undefined;
-    yield chunk.subarray(0, got);
+    yield buffer.subarray(0, got);
     if (turn > 0) continue;
     turn = TURN_BYTES;
     await new Promise((resolve) => setImmediate(resolve));

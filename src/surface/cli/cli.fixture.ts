@@ -232,7 +232,8 @@ function toChunk(answer: Answer): Chunk | undefined {
 
 async function collect(source: AsyncIterable<unknown>, made: MadeCall): Promise<void> {
   const items: unknown[] = [];
-  for await (const item of source) items.push(item);
+  for await (const item of source)
+    items.push(item instanceof Uint8Array ? new Uint8Array(item) : item);
   const isBytes = items.every((item) => item instanceof Uint8Array);
   made.sent = isBytes ? Buffer.concat(items as Uint8Array[]).toString() : items;
 }

@@ -125,14 +125,11 @@ async function openFile(path: string): Promise<FileHandle> {
 
 async function* fileChunks(file: FileHandle, path: string): AsyncGenerator<Uint8Array, undefined> {
   try {
-    for (let buffer: Buffer | undefined; ; ) {
-      buffer ??= Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX);
+    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX);
+    for (;;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, null);
       if (bytesRead === 0) return undefined;
-      const chunk = buffer.subarray(0, bytesRead);
-      // What is smaller than the largest chunk may still be on its way when the next is asked for.
-      if (bytesRead < CHUNK_BYTES_MAX) buffer = undefined;
-      yield chunk;
+      yield buffer.subarray(0, bytesRead);
     }
   } catch (error) {
     throw toUnreadable(path, error);
