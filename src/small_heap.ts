@@ -10,7 +10,7 @@ const MEBIBYTE = 1024 * 1024;
 /** How the runtime is told, which it reads when it starts and at no other time. */
 const PLAN = {
   /** The machine it plans for (bytes of memory). */
-  BUN_JSC_forceRAMSize: 512 * MEBIBYTE,
+  BUN_JSC_forceRAMSize: 256 * MEBIBYTE,
   /** What may be allocated between two collections (bytes), however little is in use: large files pass through as garbage. */
   BUN_JSC_largeHeapSize: 24 * MEBIBYTE,
 };

@@ -53,6 +53,13 @@ const forward = (id: string, ...more: readonly string[]) =>
   new StayingCommand(pair.near, "service", "forward", "far", id, ...more);
 
 describe("service forward", () => {
+  test("says at once that the node lists no such service, and what it lists", async () => {
+    await using command = forward("ehco");
+    await command.port();
+    await until(() => command.stderr.text.includes('far lists no "ehco" for you now'));
+    expect(command.stderr.text).toContain("echo, counting");
+  });
+
   test("carries a half-close, and the answer that comes only after it", async () => {
     await using command = forward("counting");
     const answer = await exchange(await command.port(), testBytes(300_000));

@@ -2,6 +2,7 @@
 // It must never listen before the address was found harmless or exposed on purpose, nor end because a node went away.
 // Next: carried.ts joins a connection with its call; forward_datagrams.ts does the same for UDP.
 
+import type { Caller } from "../../contract/caller.ts";
 import type { OperationDescription } from "../../contract/description.ts";
 import type { ForwardShape } from "../../contract/operation.ts";
 import { listenTcp, type TcpStream } from "../../wire/tcp_stream.ts";
@@ -9,6 +10,7 @@ import { type Carried, carry } from "./carried.ts";
 import type { Running } from "./context.ts";
 import { forwardDatagrams, type StartCall } from "./forward_datagrams.ts";
 import type { CallPlan } from "./input.ts";
+import { listedValues } from "./listed_values.ts";
 import { addressText, listenAddress } from "./local_address.ts";
 import { aborted, announce, Notes } from "./staying.ts";
 
@@ -21,6 +23,10 @@ export interface ForwardParts {
 
 /** Connections at once: a session to a node has room for 256 calls. */
 const CONNECTIONS_MAX = 240;
+/** How many of a node's values are looked at for the one that is meant. */
+const VALUES_MAX = 10_000;
+/** How long a node has to list them (ms). */
+const LISTING_MS = 5_000;
 
 /** Listens until a signal, then resolves to the exit code. @throws OperonError `cli.exposed`, `cli.value_invalid`, `wire.listen_failed` */
 export async function runForward(parts: ForwardParts, running: Running): Promise<number> {
@@ -30,6 +36,8 @@ export async function runForward(parts: ForwardParts, running: Running): Promise
   await using caller = await context.connect({ ...globals, lasts: true });
   const start: StartCall = (outgoing, signal) =>
     caller.call(plan.node, operation.id, plan.input, { outgoing, ...(signal ? { signal } : {}) });
+  // Beside listening: what a node lists now may be hidden from this caller, or come later.
+  void noteUnlisted(caller, parts, running);
   if (forward.transport === "udp")
     return await forwardDatagrams({ operation, plan, start, address }, running);
   await using connections = new Connections(start, running);
@@ -38,6 +46,25 @@ export async function runForward(parts: ForwardParts, running: Running): Promise
   await announce({ listening, plan, operation }, running);
   await aborted(context.signal);
   return 0;
+}
+
+/** Says so when the node lists other values for an argument than the one that was given: a misspelt service, say. */
+async function noteUnlisted(
+  caller: Caller,
+  { operation, plan }: ForwardParts,
+  running: Running,
+): Promise<void> {
+  const signal = AbortSignal.any([running.context.signal, AbortSignal.timeout(LISTING_MS)]);
+  for (const { field, completes_from: source } of operation.cli.args ?? []) {
+    const given = plan.input[field];
+    if (!source || typeof given !== "string") continue;
+    const question = { source, node: plan.node, limit: VALUES_MAX, signal };
+    // A node that is away, or does not say, will tell when there is a connection.
+    const listed = await listedValues(caller, question).catch(() => undefined);
+    if (!listed || listed.includes(given)) continue;
+    const others = listed.length === 0 ? "none" : listed.slice(0, 10).join(", ");
+    new Notes(running).add(`${plan.node} lists no "${given}" for you now; it lists: ${others}`);
+  }
 }
 
 class Connections implements AsyncDisposable {

@@ -4,8 +4,9 @@
 
 import type { Caller } from "../../contract/caller.ts";
 import { escapeText } from "../cli/escape.ts";
+import { listedValues } from "../cli/listed_values.ts";
 import type { CommandTable } from "../repl/command_table.ts";
-import { folderEntries, listedValues, nodeNames } from "../repl/known_nodes.ts";
+import { folderEntries, nodeNames } from "../repl/known_nodes.ts";
 import { type Place, placeAt } from "../repl/place.ts";
 import type { ExpectedWord, Offer } from "./expected_word.ts";
 

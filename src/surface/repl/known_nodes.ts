@@ -2,8 +2,8 @@
 // It must never hold a line up for long, nor take more of an answer than it can use.
 // Next: completion.ts offers what is found, own_command.ts looks before `cd`.
 
-import type { Caller, CallOptions, OngoingCall } from "../../contract/caller.ts";
-import type { ValueSource } from "../../contract/operation.ts";
+import type { Caller, CallOptions } from "../../contract/caller.ts";
+import { firstValues } from "../cli/listed_values.ts";
 import type { CommandTable } from "./command_table.ts";
 import type { Place } from "./place.ts";
 import { partOf, pathInput } from "./shell_part.ts";
@@ -30,30 +30,6 @@ export async function nodeNames(
   return names.filter((name) => typeof name === "string").slice(0, NAMES_MAX);
 }
 
-/** Where values are listed, on which node, and how many to look at. */
-export interface ListQuestion extends CallOptions {
-  readonly source: ValueSource;
-  readonly node: string;
-  readonly limit: number;
-}
-
-/** Values of a list, such as the ids of what runs on a node. @throws OperonError of the call */
-export async function listedValues(
-  caller: Caller,
-  { source, node, limit, ...options }: ListQuestion,
-): Promise<readonly string[]> {
-  const { operation, field, rows } = source;
-  const call = caller.call(node, operation, {}, options);
-  const items: unknown[] = rows === undefined ? await firstValues(call, limit) : [];
-  if (rows !== undefined) {
-    const listed = ((await call.output) as Readonly<Record<string, unknown>>)[rows];
-    if (Array.isArray(listed)) items.push(...listed.slice(0, limit));
-  }
-  return items
-    .map((item) => (item as Readonly<Record<string, unknown>> | null)?.[field])
-    .filter((value) => typeof value === "string");
-}
-
 /** What is asked about a folder. */
 export interface FolderQuestion extends CallOptions {
   readonly place: Place;
@@ -75,18 +51,4 @@ export async function folderEntries(
     if (typeof name === "string") entries.push({ name, isFolder: type === "folder" });
   }
   return entries;
-}
-
-/** The first values of a call's stream; it is cancelled when there are more. */
-async function firstValues(call: OngoingCall, limit: number): Promise<unknown[]> {
-  const values: unknown[] = [];
-  for await (const chunk of call.chunks) {
-    if (chunk.kind === "value") values.push(chunk.value);
-    if (values.length < limit) continue;
-    call.cancel();
-    call.output.catch(() => {});
-    return values;
-  }
-  await call.output;
-  return values;
 }
