@@ -25,7 +25,11 @@ const code = await runProgram(isDaemonLink ? ["daemon", ...argv] : argv, {
     beginAnew(variables: Readonly<Record<string, string>>) {
       const [, ...sources] = programCommand();
       const words = [process.argv0, ...sources, ...argv];
-      replace(process.execPath, words, { ...process.env, ...variables });
+      try {
+        replace(process.execPath, words, { ...process.env, ...variables });
+      } catch {
+        // The file is gone since, or may not be run again: this process does as it is.
+      }
     },
   }),
   takeInterrupts(run) {

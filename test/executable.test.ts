@@ -1,6 +1,6 @@
 // The compiled executable as a process: signals, exit codes, streams.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "./harness/mesh.ts";
@@ -77,6 +77,17 @@ test("a daemon plans its heap for a small machine, and nothing it starts does", 
   const { code, out } = await run("exec", "run", "local", "--", "env");
   expect({ code, hasPath: out.includes("PATH=") }).toEqual({ code: 0, hasPath: true });
   expect(out).not.toContain("BUN_");
+  daemon.kill("SIGTERM");
+  expect(await daemon.exited).toBe(0);
+});
+
+test("a daemon that cannot begin anew, because its file is gone, serves as it is", async () => {
+  const gone = join(folder, "gone");
+  copyFileSync(operon, gone);
+  const script = 'exec 9<"$0"; rm "$0"; exec /proc/self/fd/9 "$@"';
+  const daemon = await startDaemon("bash", ["-c", script, gone, "daemon", "start"]);
+  expect(readFileSync(`/proc/${daemon.pid}/environ`, "latin1")).not.toContain("BUN_JSC_");
+  expect((await run("node", "info", "local")).code).toBe(0);
   daemon.kill("SIGTERM");
   expect(await daemon.exited).toBe(0);
 });
