@@ -69,6 +69,7 @@ beforeAll(async () => {
   );
   configure({
     "  nodes: {}": `  nodes: { silent: { endpoint: "ws://127.0.0.1:${silent.port}" } }`,
+    "policy:": "secrets: { names: { TOKEN: env:HOME } }\npolicy:",
     "  principals:": "  services: [{ id: web, host: 127.0.0.1, port: 9 }]\n  principals:",
   });
   daemon = Bun.spawn([operon, "daemon", "start"], { env, stdout: "ignore", stderr: "ignore" });
@@ -105,12 +106,13 @@ describe("operon complete", () => {
     },
   );
 
-  test("offers the ids of jobs and the services of the node", async () => {
+  test("offers the ids of jobs, the services and the secrets of the node", async () => {
     const id = (await run(operon, "exec", "run", "local", "--detach", "--", "true")).trim();
     expect(await answers("exec", "logs", "local", "")).toContain(id);
     expect(await answers("exec", "logs", "local", id.slice(0, 2))).toContain(id);
     expect(await answers("service", "check", "local", "")).toEqual(["web", ":4"]);
     expect(await answers("service", "check", "local", "x")).toEqual([":4"]);
+    expect(await answers("exec", "run", "local", "--secret", "")).toEqual(["TOKEN", ":4"]);
   });
 
   test("offers nothing of a node that does not answer, before its handshake is given up", async () => {

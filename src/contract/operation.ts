@@ -103,6 +103,8 @@ export interface CliShape {
         readonly summary?: string;
         readonly hidden?: boolean;
         readonly file_into?: boolean;
+        /** Where completion finds its values. */
+        readonly completes_from?: ValueSource;
       }
     >
   >;

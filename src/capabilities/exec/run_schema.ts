@@ -3,7 +3,7 @@
 // Next: schema.ts and detached/operations.ts have the operations.
 
 import { z } from "zod";
-import type { Access } from "../../contract/operation.ts";
+import type { Access, CliShape } from "../../contract/operation.ts";
 import { PATH_BYTES_MAX } from "../../limits.ts";
 import { SECRETS_PER_COMMAND_MAX, SecretName } from "../../secret/reference.ts";
 
@@ -40,6 +40,16 @@ export const visibleTo = (what: string) =>
     .array(z.string().min(1).max(64))
     .default([])
     .describe(`Roles that see and steer the ${what} of others, as far as rules let them`);
+
+/** The flags of everything that runs a command. */
+export const runFlags: NonNullable<CliShape["flags"]> = {
+  argv: { hidden: true },
+  command: { hidden: true },
+  secrets: {
+    flag: "secret",
+    completes_from: { operation: "secret.list", field: "name", rows: "secrets" },
+  },
+};
 
 /** A command, and where and how to run it. */
 export const RunInput = z

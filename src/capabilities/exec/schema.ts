@@ -12,6 +12,7 @@ import {
   HostPath,
   RunInput,
   runErrors,
+  runFlags,
   Seconds,
   TIMEOUT_SECS_MAX,
   VirtualPath,
@@ -140,7 +141,7 @@ export const operations = {
     cli: {
       node: "argument",
       rest: { argv: "argv", shell: "command" },
-      flags: { argv: { hidden: true }, command: { hidden: true }, secrets: { flag: "secret" } },
+      flags: runFlags,
       receives: { stdin: "piped" },
       exit_code: "exit_code",
       shell: { part: "command" },

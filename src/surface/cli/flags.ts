@@ -147,6 +147,7 @@ function fieldFlag({ cli }: OperationDescription, { field, schema, required }: F
     ...(shape?.short === undefined ? {} : { short: shape.short }),
     ...(summary === undefined ? {} : { summary }),
     ...(choices === undefined ? {} : { choices }),
+    ...(shape?.completes_from === undefined ? {} : { completes_from: shape.completes_from }),
     ...(item === schema ? {} : { item: kindOf(item) }),
     ...(schema.default === undefined ? {} : { default: schema.default }),
     required: required && schema.default === undefined,

@@ -5,7 +5,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Caller } from "../../contract/caller.ts";
 import type { CapabilityDescription } from "../../contract/description.ts";
-import type { View } from "../../contract/operation.ts";
+import type { ValueSource, View } from "../../contract/operation.ts";
 import type { Stdio } from "./stdio.ts";
 
 /** How the word after a flag is read. */
@@ -24,6 +24,8 @@ export interface Flag {
   readonly value?: string;
   /** The only values it takes. */
   readonly choices?: readonly string[];
+  /** Where completion finds values. */
+  readonly completes_from?: ValueSource;
   readonly default?: unknown;
   readonly required?: boolean;
   readonly hidden?: boolean;

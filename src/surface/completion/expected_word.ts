@@ -111,12 +111,13 @@ class TypedLine {
   }
 
   #flagValue(flag: Flag, { typed, lead }: { typed: string; lead: string }): ExpectedWord {
-    const { choices, value } = flag;
+    const { choices, completes_from, value } = flag;
     if (choices) {
       const words = choices.map((choice) => ({ word: `${lead}${choice}` }));
       return offers(typed, words);
     }
     if (lead !== "") return NOTHING;
+    if (completes_from) return { kind: "value", source: completes_from, node: this.#target() };
     if (value === "FILE" || value === "DIR") return { kind: "local_file" };
     return value === "NODE" ? { kind: "node" } : NOTHING;
   }

@@ -5,7 +5,13 @@
 import { z } from "zod";
 import { Moment } from "../../../contract/fields.ts";
 import { bytes, operation, values } from "../../../contract/operation.ts";
-import { accessesOfCommand, confinementFields, RunInput, runErrors } from "../run_schema.ts";
+import {
+  accessesOfCommand,
+  confinementFields,
+  RunInput,
+  runErrors,
+  runFlags,
+} from "../run_schema.ts";
 
 const JobId = z
   .string()
@@ -81,7 +87,7 @@ export const jobOperations = {
     cli: {
       node: "argument",
       rest: { argv: "argv", shell: "command" },
-      flags: { argv: { hidden: true }, command: { hidden: true }, secrets: { flag: "secret" } },
+      flags: runFlags,
       variant_of: {
         operation: "run",
         flag: "detach",

@@ -4,7 +4,7 @@
 
 import { z } from "zod";
 import { bytes, operation } from "../../../contract/operation.ts";
-import { accessesOfCommand, RunInput, runErrors } from "../run_schema.ts";
+import { accessesOfCommand, RunInput, runErrors, runFlags } from "../run_schema.ts";
 import { attachedOperations, sessionErrors, sessionFields, sessionOutput } from "./operations.ts";
 
 /** Opens a terminal. */
@@ -34,7 +34,7 @@ export const sessionOperation = operation({
   cli: {
     node: "argument",
     rest: { argv: "argv", shell: "command", optional: true },
-    flags: { argv: { hidden: true }, command: { hidden: true }, secrets: { flag: "secret" } },
+    flags: runFlags,
     receives: { stdin: "piped" },
     exit_code: "exit_code",
     terminal: {
