@@ -1,5 +1,7 @@
 // Attack 4: everything a key has open on a node, over the network and over the local socket, when its right is withdrawn.
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -20,6 +22,7 @@ const DEAD_MS = 5_000;
 const guest = KeyPair.generate();
 const allow = ["node.*", "exec.*", "fs.*", "audit.*", "service.*"];
 let echo: TestService;
+let udp: Socket;
 let home: TestHome;
 let a: TestNode;
 let b: TestNode;
@@ -28,6 +31,7 @@ const policy = (isKnown: boolean) => (own: string) =>
   servicePolicy(
     [
       `{ id: echo, host: 127.0.0.1, port: ${echo.port} }`,
+      `{ id: udp, host: 127.0.0.1, port: ${udp.address().port}, protocol: udp }`,
       "{ id: preview, published_by: [laptop, guest] }",
     ],
     {
@@ -43,6 +47,8 @@ const policy = (isKnown: boolean) => (own: string) =>
 
 beforeAll(async () => {
   echo = await serveEcho();
+  udp = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(udp, "listening");
   const near = new TestHome({ name: "b" });
   b = await TestNode.start(near);
   home = new TestHome({ name: "a", policy: policy(true) });
@@ -58,6 +64,7 @@ afterAll(async () => {
   await b[Symbol.asyncDispose]();
   await a[Symbol.asyncDispose]();
   await echo[Symbol.asyncDispose]();
+  udp.close();
 });
 
 test.each(["network", "local socket"])(
@@ -73,7 +80,7 @@ test.each(["network", "local socket"])(
     const principal = own ? guest.publicKey.id : b.test.id;
     const codes = new Map<string, string>();
     const begin = (operation: string, input: object) => {
-      const call = caller.call(node, operation, input, { outgoing: endless() });
+      const call = caller.call(node, operation, input, { outgoing: endless(operation) });
       call.output.then(
         () => codes.set(operation, "ended"),
         (error) => codes.set(operation, error instanceof OperonError ? error.code : String(error)),
@@ -94,6 +101,7 @@ test.each(["network", "local socket"])(
       "fs.watch": { path: "/" },
       "audit.follow": { capability: "nothing" },
       "service.connect": { id: "echo" },
+      "service.datagrams": { id: "udp" },
       "service.publish": { id: "preview" },
     };
     for (const [operation, input] of Object.entries(open)) begin(operation, input);
@@ -150,7 +158,7 @@ test.each(["while the node runs", "while it is stopped"])(
       "local",
       "exec.session",
       { command: deaf("terminal") },
-      { signal: leaving.signal, outgoing: endless() },
+      { signal: leaving.signal, outgoing: endless("exec.run") },
     );
     session.output.catch(() => {});
     const all = ["job", "own", "terminal"];
@@ -174,8 +182,10 @@ test.each(["while the node runs", "while it is stopped"])(
 );
 
 /** A stream nobody ends, so that no call ends by itself. */
-async function* endless(): AsyncGenerator<Uint8Array, undefined> {
-  yield new TextEncoder().encode("x");
+/** What a caller goes on sending: bytes, or datagrams. */
+async function* endless(operation: string): AsyncGenerator<unknown, undefined> {
+  const data = new TextEncoder().encode("x");
+  yield operation === "service.datagrams" ? { data } : data;
   await new Promise(() => {});
   return undefined;
 }
