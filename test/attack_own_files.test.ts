@@ -9,6 +9,7 @@ interface Ended {
   readonly limits_enforced: object;
 }
 
+// Landlock, mount namespaces and control groups are Linux's: elsewhere commands run unprotected, and say so.
 test.skipIf(process.platform !== "linux")(
   "attack 23: neither a call, a job nor a terminal gets at the node's own files, and each says what kept it",
   async () => {

@@ -60,6 +60,14 @@ describe("service forward", () => {
     expect(command.stderr.text).toContain("echo, counting");
   });
 
+  test("says at once that the node does not answer, and stays", async () => {
+    await using command = new StayingCommand(pair.near, "service", "forward", "away", "echo");
+    await command.port();
+    await until(() => command.stderr.text.includes("note: "));
+    expect(command.stderr.text).toContain("away");
+    expect(await command.end()).toBe(0);
+  });
+
   test("carries a half-close, and the answer that comes only after it", async () => {
     await using command = forward("counting");
     const answer = await exchange(await command.port(), testBytes(300_000));

@@ -195,10 +195,11 @@ export class Node implements Caller {
       this.addresses.reconfigure(state.loaded.config.client?.nodes ?? {});
       this.#runner.reauthorize();
       // A stranger was no principal before either: it may be about to redeem an invitation.
-      for (const key of this.connector.connectedKeys)
-        if (before.has(key) && !state.policy.principals.has(key)) this.#dropRevoked(key);
-      if ([...before.keys()].some((key) => !state.policy.principals.has(key)))
-        void this.endRevoked();
+      const revoked = new Set(
+        [...before.keys()].filter((key) => !state.policy.principals.has(key)),
+      );
+      for (const key of this.connector.connectedKeys) if (revoked.has(key)) this.#dropRevoked(key);
+      if (revoked.size > 0) void this.endRevoked();
       await this.audit.appendRelaxed({ event: "policy_loaded", detail: state.loaded.fingerprint });
       return true;
     } catch (error) {

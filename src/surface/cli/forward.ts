@@ -8,6 +8,7 @@ import type { ForwardShape } from "../../contract/operation.ts";
 import { listenTcp, type TcpStream } from "../../wire/tcp_stream.ts";
 import { type Carried, carry } from "./carried.ts";
 import type { Running } from "./context.ts";
+import { asOperonError } from "./failure.ts";
 import { forwardDatagrams, type StartCall } from "./forward_datagrams.ts";
 import type { CallPlan } from "./input.ts";
 import { listedValues } from "./listed_values.ts";
@@ -48,7 +49,7 @@ export async function runForward(parts: ForwardParts, running: Running): Promise
   return 0;
 }
 
-/** Says so when the node lists other values for an argument than the one that was given: a misspelt service, say. */
+/** Says so when the node is away, or lists other values for an argument than the one that was given: a misspelt service, say. */
 async function noteUnlisted(
   caller: Caller,
   { operation, plan }: ForwardParts,
@@ -59,11 +60,15 @@ async function noteUnlisted(
     const given = plan.input[field];
     if (!source || typeof given !== "string") continue;
     const question = { source, node: plan.node, limit: VALUES_MAX, signal };
-    // A node that is away, or does not say, will tell when there is a connection.
-    const listed = await listedValues(caller, question).catch(() => undefined);
+    const notes = new Notes(running);
+    const listed = await listedValues(caller, question).catch((error) => {
+      // One that may not list can still be let through; all else will be in the way of connections, too.
+      if (asOperonError(error).kind !== "permission_denied") notes.failed(error);
+      return undefined;
+    });
     if (!listed || listed.includes(given)) continue;
     const others = listed.length === 0 ? "none" : listed.slice(0, 10).join(", ");
-    new Notes(running).add(`${plan.node} lists no "${given}" for you now; it lists: ${others}`);
+    notes.add(`${plan.node} lists no "${given}" for you now; it lists: ${others}`);
   }
 }
 

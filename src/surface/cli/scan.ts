@@ -186,15 +186,13 @@ export function isTristate(flag: Flag): boolean {
 function unknownCommand(node: CommandNode, word: string) {
   const command = ["operon", ...node.path].join(" ");
   const known = visibleChildren(node).map((child) => child.name);
+  const hint = asWords(node, word) ?? suggest(word, known);
   return usageError(
     "command_unknown",
     node.path.length === 0
       ? `There is no command ${JSON.stringify(word)}`
       : `${command} has no command ${JSON.stringify(word)}`,
-    `${asWords(node, word) ?? suggest(word, known)}. \`${command} --help\` lists all`.replace(
-      "?.",
-      "?",
-    ),
+    `${hint.endsWith("?") ? hint : `${hint}.`} \`${command} --help\` lists all`,
   );
 }
 

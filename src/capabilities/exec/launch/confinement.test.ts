@@ -43,6 +43,7 @@ const WAYS: Readonly<Record<string, string>> = {
     "for d in /dev/*; do test -b $d && head -c 4 $d; done; mknod d b 7 0; head -c 4 d",
 };
 
+// Landlock, mount namespaces and control groups are Linux's: elsewhere commands run unprotected, and say so.
 describe.skipIf(process.platform !== "linux")("a protected command", () => {
   for (const [way, script] of Object.entries(WAYS)) {
     test(`attack 23: does not get at the node's own files ${way}`, async () => {
@@ -111,6 +112,7 @@ describe.skipIf(process.platform !== "linux")("a protected command", () => {
   });
 });
 
+// Landlock, mount namespaces and control groups are Linux's: elsewhere commands run unprotected, and say so.
 describe.skipIf(process.platform !== "linux")("a limited command", () => {
   test("attack 28: has no more descriptors, processor time and file size than policy says", async () => {
     using bench = new Bench({

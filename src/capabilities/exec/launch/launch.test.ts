@@ -39,6 +39,7 @@ const lines = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
+// Landlock, mount namespaces and control groups are Linux's: elsewhere commands run unprotected, and say so.
 describe.skipIf(process.platform !== "linux")("where launch.c cannot be compiled", () => {
   test("attack 23: commands run unprotected and say so, if policy leaves it open", async () => {
     const ran = await withoutCompiler(`
