@@ -1,6 +1,6 @@
 // Commands that outlive their caller, their daemon and even the process that looks after them: real processes, real daemons.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { KeyPair } from "../src/identity/key.ts";
 import { operatorPolicy, TestHome, TestNode, until } from "./harness/mesh.ts";
@@ -225,7 +225,6 @@ test("a job's log stays below its bound, and what is dropped is counted", async 
   const { LogReader, LogWriter, logBytes } = await import(
     "../src/capabilities/exec/detached/log.ts"
   );
-  const { mkdtempSync, rmSync } = await import("node:fs");
   const folder = mkdtempSync(join(home.folder, "log-"));
   const bound = 1024 * 1024;
   using log = new LogWriter(folder, bound);
@@ -234,10 +233,40 @@ test("a job's log stays below its bound, and what is dropped is counted", async 
     log.append(index % 5 ? "stdout" : "stderr", line, index);
   expect(logBytes(folder)).toBeLessThanOrEqual(bound);
   using reader = new LogReader(folder, 0);
-  const records = [...reader.records()];
+  const records = await Array.fromAsync(reader.records());
   const first = records[0]!;
   expect(records.length + first.sequence).toBe(5000);
   expect(first.before.stdout + first.before.stderr).toBe(first.sequence * 1000);
   expect(reader.next).toBe(5000);
+  rmSync(folder, { recursive: true });
+});
+
+test("the last lines of a job's log of many small records come while others have their turn", async () => {
+  const { LogReader, LogWriter, lastLines } = await import(
+    "../src/capabilities/exec/detached/log.ts"
+  );
+  const folder = mkdtempSync(join(home.folder, "log-"));
+  using log = new LogWriter(folder, 8 * 1024 * 1024);
+  const count = 100_000;
+  for (let index = 0; index < count; index++)
+    log.append("stdout", Buffer.from(index % 10 ? "." : "\n"), index);
+  const isWanted = () => true;
+  const last = async (lines: number, from = 0) => {
+    using reader = new LogReader(folder, from);
+    const records = await lastLines(reader, { lines, isWanted });
+    expect(reader.next).toBe(count);
+    return records;
+  };
+  let turns = 0;
+  const counting = setInterval(() => turns++, 0);
+  // Over the border of two files, each of which has some 27,000.
+  expect((await last(5_000)).length).toBe(50_000 - 1);
+  clearInterval(counting);
+  expect(turns).toBeGreaterThan(3);
+  expect((await last(1)).map(({ sequence }) => sequence)).toEqual(
+    Array.from({ length: 9 }, (_, index) => count - 9 + index),
+  );
+  expect((await last(5_000, count - 3)).length).toBe(3);
+  expect(await last(0)).toEqual([]);
   rmSync(folder, { recursive: true });
 });

@@ -109,11 +109,12 @@ export const jobHandlers: Handlers<Operations, Needs> = {
     using reader = new LogReader(folder, from);
     const isWanted = ({ channel }: LogRecord) => stream === undefined || channel === stream;
     let first: LogRecord | undefined;
-    if (tail !== undefined) yield* lastLines(reader, { lines: tail, isWanted }).map(pieceOf);
+    if (tail !== undefined)
+      yield* (await lastLines(reader, { lines: tail, isWanted })).map(pieceOf);
     for (;;) {
       // Whether it had ended is asked before the log is read: nothing is written after the end.
       const { ending } = await jobOf(id, call);
-      for (const record of reader.records()) {
+      for await (const record of reader.records()) {
         first ??= record;
         if (isWanted(record)) yield pieceOf(record);
         call.signal.throwIfAborted();

@@ -2,16 +2,7 @@
 // It must never lose count: each record says how much came before it, so that a reader knows what is gone.
 // Next: supervisor.ts writes it, handler.ts reads it.
 
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** Names of a command's outputs, in the order their numbers have in the log. */
@@ -25,6 +16,8 @@ const HEADER_BYTES = 37;
 const RECORD_BYTES_MAX = 32 * 1024;
 /** Files a log is divided into: what is dropped at once is one of them. */
 const PARTS = 8;
+/** What is read at once, more than any record has; others have their turn before more is. */
+const READ_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;
 const PART_NAME = /^out\.(\d{16})$/;
 
@@ -97,8 +90,7 @@ export class LogWriter implements Disposable {
 /** Reads a job's log from a record on, also while it grows. */
 export class LogReader implements Disposable {
   readonly #folder: string;
-  #part: { readonly first: number; readonly fd: number } | undefined;
-  #offset = 0;
+  #part: LogPart | undefined;
   /** Number of the next record. */
   next: number;
 
@@ -108,82 +100,128 @@ export class LogReader implements Disposable {
   }
 
   /** The records that are there now, in order; what was dropped is skipped over. */
-  *records(): Generator<LogRecord, void, undefined> {
+  async *records(): AsyncGenerator<LogRecord, void, undefined> {
     for (let part = this.#open(); part; part = this.#open()) {
       // Asked first: the writer begins a file only when it is done with the one before.
       const following = partsOf(this.#folder).find((first) => first > part.first);
-      for (let record = this.#read(part.fd); record; record = this.#read(part.fd)) {
+      for await (const record of part.records()) {
         if (record.sequence < this.next) continue;
         this.next = record.sequence + 1;
         yield record;
       }
       if (following === undefined) return;
-      this.#close();
+      this[Symbol.dispose]();
       this.next = Math.max(this.next, following);
     }
   }
 
-  [Symbol.dispose](): void {
-    this.#close();
+  /** The records that are there now, file by file, the last one first; what comes later is read on from there. */
+  async *recordsFromEnd(): AsyncGenerator<LogRecord[], void, undefined> {
+    const from = this.next;
+    for (const first of partsOf(this.#folder).toReversed()) {
+      using part = LogPart.open(this.#folder, first);
+      if (!part) return;
+      const records = await Array.fromAsync(part.records());
+      this.next = Math.max(this.next, (records.at(-1)?.sequence ?? -1) + 1);
+      yield records.filter(({ sequence }) => sequence >= from);
+      if (first <= from) return;
+    }
   }
 
-  #open(): { readonly first: number; readonly fd: number } | undefined {
+  [Symbol.dispose](): void {
+    this.#part?.[Symbol.dispose]();
+    this.#part = undefined;
+  }
+
+  #open(): LogPart | undefined {
     if (this.#part) return this.#part;
     const parts = partsOf(this.#folder);
     const first = parts.findLast((each) => each <= this.next) ?? parts[0];
-    if (first === undefined) return undefined;
+    this.#part = first === undefined ? undefined : LogPart.open(this.#folder, first);
+    return this.#part;
+  }
+}
+
+/** One file of a log. */
+class LogPart implements Disposable {
+  readonly first: number;
+  readonly #fd: number;
+  #offset = 0;
+
+  /** `undefined` when it was dropped meanwhile: the next look finds a later one. */
+  static open(folder: string, first: number): LogPart | undefined {
     try {
-      this.#part = { first, fd: openSync(pathOf(this.#folder, first), "r") };
-      this.#offset = 0;
-      return this.#part;
+      return new LogPart(first, openSync(pathOf(folder, first), "r"));
     } catch {
-      // Dropped between two looks; the next look finds a later one.
       return undefined;
     }
   }
 
-  #close(): void {
-    if (this.#part) closeSync(this.#part.fd);
-    this.#part = undefined;
+  private constructor(first: number, fd: number) {
+    this.first = first;
+    this.#fd = fd;
   }
 
-  #read(fd: number): LogRecord | undefined {
-    const header = Buffer.alloc(HEADER_BYTES);
-    if (readSync(fd, header, 0, HEADER_BYTES, this.#offset) < HEADER_BYTES) return undefined;
-    const size = header.readUInt32BE(1);
-    const channel = CHANNELS[header.readUInt8(0)];
-    if (size > RECORD_BYTES_MAX || channel === undefined) return undefined;
-    if (fstatSync(fd).size < this.#offset + HEADER_BYTES + size) return undefined;
-    const bytes = new Uint8Array(size);
-    readSync(fd, bytes, 0, size, this.#offset + HEADER_BYTES);
-    this.#offset += HEADER_BYTES + size;
-    return {
-      sequence: Number(header.readBigUInt64BE(5)),
-      time_ms: Number(header.readBigUInt64BE(13)),
-      channel,
-      bytes,
-      before: {
-        stdout: Number(header.readBigUInt64BE(21)),
-        stderr: Number(header.readBigUInt64BE(29)),
-      },
-    };
+  /** Those that are whole now and were not given before. */
+  async *records(): AsyncGenerator<LogRecord, void, undefined> {
+    for (;;) {
+      const block = Buffer.allocUnsafe(READ_BYTES);
+      const size = readSync(this.#fd, block, 0, READ_BYTES, this.#offset);
+      let at = 0;
+      for (;;) {
+        const record = recordAt(block.subarray(at, size));
+        if (!record) break;
+        at += HEADER_BYTES + record.bytes.byteLength;
+        yield record;
+      }
+      this.#offset += at;
+      if (at === 0 || size < READ_BYTES) return;
+      // A log of a million tiny records must not hold up the node.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
   }
 }
 
+/** The record at the beginning of some bytes, if they have all of it. */
+function recordAt(block: Buffer): LogRecord | undefined {
+  if (block.byteLength < HEADER_BYTES) return undefined;
+  const size = block.readUInt32BE(1);
+  const channel = CHANNELS[block.readUInt8(0)];
+  if (size > RECORD_BYTES_MAX || channel === undefined) return undefined;
+  if (block.byteLength < HEADER_BYTES + size) return undefined;
+  return {
+    sequence: Number(block.readBigUInt64BE(5)),
+    time_ms: Number(block.readBigUInt64BE(13)),
+    channel,
+    bytes: new Uint8Array(block.subarray(HEADER_BYTES, HEADER_BYTES + size)),
+    before: {
+      stdout: Number(block.readBigUInt64BE(21)),
+      stderr: Number(block.readBigUInt64BE(29)),
+    },
+  };
+}
+
 /** The records there are now that hold the last so many lines, the first of them cut to its part. */
-export function lastLines(
+export async function lastLines(
   reader: LogReader,
   { lines, isWanted }: { lines: number; isWanted: (record: LogRecord) => boolean },
-): LogRecord[] {
+): Promise<LogRecord[]> {
   const kept: LogRecord[] = [];
   let missing = lines;
-  for (const record of [...reader.records()].filter(isWanted).toReversed()) {
+  for await (const records of reader.recordsFromEnd()) {
+    for (const record of records.filter(isWanted).toReversed()) {
+      if (missing <= 0) break;
+      const { bytes } = record;
+      // The end of the very last line begins no further one.
+      let at = bytes.byteLength - (kept.length === 0 && bytes.at(-1) === LINE_FEED ? 1 : 0);
+      while (at > 0 && !(bytes[at - 1] === LINE_FEED && --missing === 0)) at--;
+      if (at < bytes.byteLength) kept.push({ ...record, bytes: bytes.subarray(at) });
+    }
     if (missing <= 0) break;
-    const { bytes } = record;
-    // The end of the very last line begins no further one.
-    let at = bytes.byteLength - (kept.length === 0 && bytes.at(-1) === LINE_FEED ? 1 : 0);
-    while (at > 0 && !(bytes[at - 1] === LINE_FEED && --missing === 0)) at--;
-    kept.push({ ...record, bytes: bytes.subarray(at) });
   }
   return kept.toReversed();
 }
