@@ -1,7 +1,7 @@
-// What forwarded ports carry: TCP against ssh -L, datagrams against a bare relay.
+// What forwarded ports carry: TCP against ssh -L, connections and datagrams against bare relays.
 
 import type { Subprocess } from "bun";
-import { startDriver } from "./driver.ts";
+import { type Driver, startDriver } from "./driver.ts";
 import { environment, freePort, startMesh } from "./mesh.ts";
 import {
   type Contender,
@@ -38,6 +38,7 @@ export const forward: Row = {
     const relayPort = await startServer(site, { file: "udp_relay.ts", args: [String(udp)] });
     const contenders = [
       ...(await tcpContenders(site, "operon", bytesPort)),
+      await connections(site, "relay", await startTcpRelays(site, tcp)),
       ...(await udpContenders(site, "operon", echoPort)),
       ...(await udpContenders(site, "relay", relayPort)),
     ];
@@ -77,6 +78,14 @@ function figures(of: (name: string) => number, why: string | undefined): Figure[
       ...pair("ssh", "connections"),
     },
     {
+      what: "service forward, connections",
+      against: "two bare TCP relays",
+      ours: perSecond(of("operon connections")),
+      theirs: perSecond(of("relay connections")),
+      reach: {},
+      ...pair("relay", "connections"),
+    },
+    {
       what: "service forward-udp echo, p50",
       against: "bare UDP relay",
       ours: `${of("operon datagram").toFixed(0)} µs`,
@@ -105,11 +114,26 @@ async function tcpContenders(site: Site, name: string, port: number): Promise<Co
         return DOWNLOAD.bytes / (elapsed_ms / 1000);
       },
     },
-    {
-      name: `${name} connections`,
-      sample: async () => (await driver.order(CONNECTIONS)).rate ?? Number.NaN,
-    },
+    connectionsBy(driver, name),
   ];
+}
+
+async function connections(site: Site, name: string, port: number): Promise<Contender> {
+  const driver = await startDriver(site, { file: "tcp_calls.ts", args: [String(port)] });
+  return connectionsBy(driver, name);
+}
+
+function connectionsBy(driver: Driver, name: string): Contender {
+  return {
+    name: `${name} connections`,
+    sample: async () => (await driver.order(CONNECTIONS)).rate ?? Number.NaN,
+  };
+}
+
+/** One behind the other, as a forward has an end on either node. */
+async function startTcpRelays(site: Site, target: number): Promise<number> {
+  const inner = await startServer(site, { file: "tcp_relay.ts", args: [String(target)] });
+  return await startServer(site, { file: "tcp_relay.ts", args: [String(inner)] });
 }
 
 async function udpContenders(site: Site, name: string, port: number): Promise<Contender[]> {

@@ -1,7 +1,10 @@
-// How long a key takes to come back from a program on a terminal of another node, against ssh -tt.
+// How long a key takes to come back from a program on a terminal of another node, against ssh -tt; and against two
+// processes of the same runtime with nothing around the bytes, which is as fast as it could be.
 
+import { join } from "node:path";
 import { environment } from "./mesh.ts";
 import { type Contender, interleave, Missing, median, type Row } from "./row.ts";
+import { startServer } from "./server.ts";
 import type { Site } from "./site.ts";
 
 /** Keys per sample. */
@@ -20,6 +23,14 @@ export const terminal: Row = {
     const contenders = [
       await typing(site, "operon", { argv: [...session, "sh", "-c", PROGRAM], home: a.home.path }),
     ];
+    const port = await startServer(site, { file: "terminal_server.ts", args: [PROGRAM] });
+    const client = join(import.meta.dir, "driver/terminal_client.ts");
+    contenders.push(
+      await typing(site, "bare", {
+        argv: [process.execPath, client, String(port)],
+        home: "/nonexistent",
+      }),
+    );
     const { config, fresh } = await site.sshd();
     contenders.push(
       await typing(site, "ssh", {
@@ -28,15 +39,15 @@ export const terminal: Row = {
       }),
     );
     const of = await interleave(contenders, site.rounds(7));
+    const against = (peer: string) => ({
+      what: "exec session, a key's echo, p50",
+      ours: `${of("operon").toFixed(0)} µs`,
+      theirs: `${of(peer).toFixed(0)} µs`,
+      ratio: of("operon") / of(peer),
+    });
     return [
-      {
-        what: "exec session, a key's echo, p50",
-        against: "ssh -tt",
-        ours: `${of("operon").toFixed(0)} µs`,
-        theirs: `${of("ssh").toFixed(0)} µs`,
-        ratio: of("operon") / of("ssh"),
-        reach: { most: 0.5 },
-      },
+      { ...against("ssh"), against: "ssh -tt", reach: { most: 0.5 } },
+      { ...against("bare"), against: "bare terminal", reach: {} },
     ];
   },
 };
