@@ -19,6 +19,9 @@ export interface ByteSocket {
   end(): void;
   /** Ends it at once. */
   terminate(): void;
+  /** Reads no more until told to go on. */
+  pause(): void;
+  resume(): void;
 }
 
 /** A Unix socket that carries records: u32 big-endian length, then the record. */
@@ -61,6 +64,16 @@ export class LocalChannel implements RecordChannel {
     if (this.#isClosed) return;
     this.#ended(reason);
     this.#endWhenSent();
+  }
+
+  /** Takes nothing more from the other end, but for what has arrived already. */
+  pause(): void {
+    if (!this.#isClosed) this.#socket.pause();
+  }
+
+  /** Goes on after {@link LocalChannel.pause}. */
+  resume(): void {
+    if (!this.#isClosed) this.#socket.resume();
   }
 
   /** Writes what is queued until the kernel is full. */

@@ -72,6 +72,8 @@ async function dialFromNode<Result>(
       },
       end: () => void socket.end(),
       terminate: () => void socket.destroy(),
+      pause: () => void socket.pause(),
+      resume: () => void socket.resume(),
     };
     socket.once("error", (error) => reject(noDaemon(path, error)));
     socket.once("connect", () => {

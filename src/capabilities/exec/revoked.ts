@@ -46,7 +46,7 @@ async function endSessions(
   await Promise.all(
     folders.map(async (folder) => {
       using host = await HostConnection.open(folder);
-      await host?.end();
+      host?.hangup();
     }),
   );
 }

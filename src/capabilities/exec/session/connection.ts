@@ -3,19 +3,19 @@
 // Next: protocol.ts has the frames; handler.ts relays them to callers.
 
 import { closeSync, constants, openSync } from "node:fs";
-import { connect, type Socket } from "node:net";
 import { systemClock } from "../../../clock.ts";
+import type { LocalChannel } from "../../../wire/local.ts";
+import { dialLocal } from "../../../wire/local_dial.ts";
 import { Pace } from "./pace.ts";
 import {
   type Attached,
   type AttachRequest,
-  creditFrame,
   FRAME,
   FRAME_BYTES_MAX,
-  FrameReader,
-  frame,
   jsonOf,
   type SessionEnd,
+  sendCredit,
+  sendFrame,
   WINDOW_BYTES,
 } from "./protocol.ts";
 import type { TerminalSize } from "./pty.ts";
@@ -32,10 +32,11 @@ export type HostEvent =
 
 /** A connection to a session's process; close it with `using`. */
 export class HostConnection implements Disposable {
-  readonly #socket: Socket;
+  readonly #channel: LocalChannel;
   readonly #events: HostEvent[] = [];
   #isClosed = false;
   #wake: () => void = () => {};
+  #drained: () => void = () => {};
 
   /** `undefined` when there is no such process any more. */
   static async open(folder: string): Promise<HostConnection | undefined> {
@@ -46,64 +47,52 @@ export class HostConnection implements Disposable {
       return undefined;
     }
     try {
-      const socket = connect(`/proc/self/fd/${fd}/${FILES.socket}`);
-      const { promise, resolve } = Promise.withResolvers<boolean>();
-      socket.once("connect", () => resolve(true));
-      socket.once("error", () => resolve(false));
-      return (await promise) ? new HostConnection(socket) : undefined;
+      const path = `/proc/self/fd/${fd}/${FILES.socket}`;
+      return await dialLocal(path, (channel) => new HostConnection(channel));
+    } catch {
+      return undefined;
     } finally {
       closeSync(fd);
     }
   }
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    const reader = new FrameReader();
-    socket.on("data", (bytes: Buffer) => {
-      try {
-        for (const one of reader.add(bytes)) this.#take(one.kind, one.payload);
-      } catch {
-        this.#socket.destroy();
-      }
-      this.#wake();
-    });
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => {
-      this.#isClosed = true;
-      this.#wake();
-    });
+  private constructor(channel: LocalChannel) {
+    this.#channel = channel;
+    channel.events = {
+      record: (record) => {
+        this.#take(record[0], record.subarray(1));
+        this.#wake();
+      },
+      drain: () => this.#drained(),
+      closed: () => {
+        this.#isClosed = true;
+        this.#drained();
+        this.#wake();
+      },
+    };
   }
 
   attach(request: AttachRequest): void {
-    this.#socket.write(Buffer.concat([frame(FRAME.attach, request), creditFrame(WINDOW_BYTES)]));
+    sendFrame(this.#channel, FRAME.attach, request);
+    sendCredit(this.#channel, WINDOW_BYTES);
   }
 
   resize(size: TerminalSize): void {
-    this.#socket.write(frame(FRAME.resize, size));
+    sendFrame(this.#channel, FRAME.resize, size);
   }
 
-  /** A size from somebody who does not look; resolves when it is on its way for good. */
-  tell(size: TerminalSize): Promise<void> {
-    return this.#leaveWith(frame(FRAME.resize, size));
-  }
-
-  /** Has the session end, and leaves; resolves when that is on its way for good. */
-  end(): Promise<void> {
-    return this.#leaveWith(frame(FRAME.hangup));
-  }
-
+  /** Ends the command with everything it started, also when nobody looks. */
   hangup(): void {
-    this.#socket.write(frame(FRAME.hangup));
+    sendFrame(this.#channel, FRAME.hangup);
   }
 
   /** Resolves when the process has taken it, or is gone. */
   async input(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.byteLength && !this.#isClosed; at += FRAME_BYTES_MAX) {
-      const part = frame(FRAME.input, bytes.subarray(at, at + FRAME_BYTES_MAX));
-      if (this.#socket.write(part)) continue;
+      sendFrame(this.#channel, FRAME.input, bytes.subarray(at, at + FRAME_BYTES_MAX));
+      if (this.#channel.bufferedBytes === 0) continue;
       await new Promise<void>((resolve) => {
-        this.#socket.once("drain", resolve);
-        this.#socket.once("close", resolve);
+        this.#drained = resolve;
       });
     }
   }
@@ -123,7 +112,7 @@ export class HostConnection implements Disposable {
           // A word for every few lines of a flood would cost more than the flood.
           if (takenBytes < CREDIT_BYTES) continue;
           await pace.take(takenBytes, signal).catch(() => {});
-          this.#socket.write(creditFrame(takenBytes));
+          sendCredit(this.#channel, takenBytes);
           takenBytes = 0;
           continue;
         }
@@ -138,16 +127,9 @@ export class HostConnection implements Disposable {
     return undefined;
   }
 
+  /** What was sent before still gets there. */
   [Symbol.dispose](): void {
-    this.#socket.destroy();
-  }
-
-  #leaveWith(word: Uint8Array): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#isClosed) return resolve();
-      this.#socket.once("close", () => resolve());
-      this.#socket.end(word);
-    });
+    this.#channel.close("");
   }
 
   /** What came first; output that came after it in one piece with it. */
@@ -166,7 +148,7 @@ export class HostConnection implements Disposable {
     return parts.length === 1 ? first : { kind: "output", bytes: Buffer.concat(parts, size) };
   }
 
-  #take(kind: number, payload: Uint8Array): void {
+  #take(kind: number | undefined, payload: Uint8Array): void {
     if (kind === FRAME.output) this.#events.push({ kind: "output", bytes: payload });
     else if (kind === FRAME.ended)
       this.#events.push({ kind: "ended", end: jsonOf(payload) as SessionEnd });

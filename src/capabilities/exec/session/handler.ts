@@ -53,7 +53,7 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
     const { folder } = visibleSession(id, call);
     using host = await HostConnection.open(folder);
     if (!host) throw call.fail("session_lost", { id });
-    await host.tell({ rows, cols });
+    host.resize({ rows, cols });
     return {};
   },
 

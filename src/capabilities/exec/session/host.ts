@@ -2,16 +2,15 @@
 // It must never read more from the terminal than those who hold it can take: the command then waits, nobody else.
 // Next: pty.ts is the terminal, protocol.ts what it says to the node; helper_processes.ts starts it.
 
-import { closeSync, constants as files, openSync, read, readFileSync, write } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { closeSync, constants as files, openSync, readFileSync } from "node:fs";
 import { systemClock } from "../../../clock.ts";
 import { Redactor, type SecretValues } from "../../../secret/redactor.ts";
+import type { LocalChannel } from "../../../wire/local.ts";
+import { LocalListener } from "../../../wire/local_listener.ts";
 import { Confinement, type ConfinementOrder } from "../launch/confinement.ts";
 import { type Exit, signalName } from "../launch/exit.ts";
 import { type Launched, launch } from "../launch/launch.ts";
-import { libc } from "../libc.ts";
 import { ProcessTree, tagLimit } from "../process_tree.ts";
-import { isOfNode } from "../socket_peer.ts";
 import { HostClient } from "./host_client.ts";
 import { FRAME_BYTES_MAX, type SessionEnd } from "./protocol.ts";
 import { PseudoTerminal, type TerminalSize } from "./pty.ts";
@@ -47,7 +46,6 @@ export interface HostAnswer {
 const RING_BYTES = 1024 * 1024;
 /** How far a client that types may be behind before the command has to wait (bytes). */
 const LAG_BYTES_MAX = 256 * 1024;
-const READ_BYTES = 64 * 1024;
 /** Waiting for more output after the command's end, while something it left holds the terminal (ms). */
 const AFTER_EXIT_MS = 200;
 /** How long whoever looks may take for the rest of the output (ms); later it is read from the disk. */
@@ -64,7 +62,7 @@ export async function runTerminalHost(): Promise<number> {
   let host: Host;
   try {
     process.chdir(request.cwd);
-    host = await Host.start(request);
+    host = Host.start(request);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     process.stdout.write(`${JSON.stringify({ error: code ?? "EIO" } satisfies HostAnswer)}\n`);
@@ -80,20 +78,21 @@ class Host {
   readonly #request: HostRequest;
   readonly #terminal: PseudoTerminal;
   readonly #recording: Recording | undefined;
-  readonly #server: Server;
+  readonly #server: Disposable;
   readonly #clients = new Set<HostClient>();
   readonly #ring = new Ring(RING_BYTES);
   readonly #redactor: Redactor | undefined;
   readonly #tree: ProcessTree<Launched>;
   readonly #confinement: Confinement;
   readonly #exited: Promise<undefined>;
-  #typing: Promise<void> = Promise.resolve();
+  /** What the terminal has still to take. */
+  #typing: Promise<void> | undefined;
   #wake: () => void = () => {};
   #exit: Exit | undefined;
   #isTimedOut = false;
   #recordingFailed = false;
 
-  static async start(request: HostRequest): Promise<Host> {
+  static start(request: HostRequest): Host {
     const { size, term, recording_bytes_max: bytesMax } = request;
     const terminal = new PseudoTerminal(size);
     const recording =
@@ -101,7 +100,7 @@ class Host {
         ? undefined
         : new Recording(request.folder, { size, term, bytesMax, nowMs: () => systemClock.nowMs() });
     const host: { current?: Host } = {};
-    const server = await listen(request.folder, (socket) => host.current?.serve(socket));
+    const server = listen(request.folder, (channel) => host.current?.serve(channel));
     host.current = new Host(request, { terminal, recording, server });
     return host.current;
   }
@@ -111,7 +110,7 @@ class Host {
     parts: {
       readonly terminal: PseudoTerminal;
       readonly recording: Recording | undefined;
-      readonly server: Server;
+      readonly server: Disposable;
     },
   ) {
     this.#request = request;
@@ -155,7 +154,7 @@ class Host {
     await this.#exited;
     const end = this.#end();
     this.#keep(end);
-    this.#server.close();
+    this.#server[Symbol.dispose]();
     await this.#sayGoodbye(end);
     // What the command left behind has lost its terminal (SIGHUP); what ignores that goes, too.
     this.#terminal[Symbol.dispose]();
@@ -164,8 +163,8 @@ class Host {
     this.#confinement[Symbol.dispose]();
   }
 
-  serve(socket: Socket): void {
-    const client = new HostClient(socket, {
+  serve(channel: LocalChannel): void {
+    const client = new HostClient(channel, {
       ring: this.#ring,
       input: (bytes) => this.#type(bytes),
       resize: (size) => this.#resize(size),
@@ -182,19 +181,17 @@ class Host {
 
   /** Whatever the terminal shows, until the command and all it left in it are gone. */
   async #readAll(): Promise<void> {
-    const buffer = new Uint8Array(READ_BYTES);
     let unsentBytes = 0;
     for (;;) {
       await this.#room();
-      const reading = readSome(this.#terminal.fd, buffer);
+      const reading = this.#terminal.read();
       using _release = this.#redactor && this.#releaseLater(this.#redactor);
-      const count = await this.#orSilence(reading);
-      if (count === 0) break;
-      const bytes = buffer.slice(0, count);
+      const bytes = await this.#orSilence(reading);
+      if (!bytes) break;
       this.#keepShown(this.#redactor?.push(bytes) ?? bytes);
-      unsentBytes += count;
+      unsentBytes += bytes.byteLength;
       // A terminal gives 4 KiB at a time; a flood is passed on in larger pieces.
-      if (unsentBytes < FRAME_BYTES_MAX && libc().waitingBytes(this.#terminal.fd) > 0) continue;
+      if (unsentBytes < FRAME_BYTES_MAX && this.#terminal.hasMore) continue;
       unsentBytes = 0;
       for (const client of this.#clients) client.flush();
     }
@@ -228,19 +225,28 @@ class Host {
     }
   }
 
-  /** What a read gives; 0 when the command has ended and nothing more came for a while. */
-  async #orSilence(reading: Promise<number>): Promise<number> {
+  /** What a read gives; nothing when the command has ended and nothing more came for a while. */
+  async #orSilence(reading: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
     const beforeExit = await Promise.race([reading, this.#exited]);
-    if (beforeExit !== undefined) return beforeExit;
-    const { promise: silence, resolve } = Promise.withResolvers<number>();
-    using _timer = systemClock.after(AFTER_EXIT_MS, () => resolve(0));
+    if (beforeExit) return beforeExit;
+    const { promise: silence, resolve } = Promise.withResolvers<undefined>();
+    using _timer = systemClock.after(AFTER_EXIT_MS, () => resolve(undefined));
     return await Promise.race([reading, silence]);
   }
 
-  /** Resolves when the terminal has taken it; one after another. */
-  #type(bytes: Uint8Array): Promise<void> {
-    this.#typing = this.#typing.then(() => writeAll(this.#terminal.fd, bytes)).catch(() => {});
-    return this.#typing;
+  /** A promise of the time when the terminal has taken it, if that is not now; one after another. */
+  #type(bytes: Uint8Array): Promise<void> | undefined {
+    const typing = this.#typing
+      ? this.#typing.then(() => this.#terminal.write(bytes))
+      : this.#terminal.write(bytes);
+    if (!typing) return undefined;
+    const typed = typing
+      .catch(() => {})
+      .then(() => {
+        if (this.#typing === typed) this.#typing = undefined;
+      });
+    this.#typing = typed;
+    return typed;
   }
 
   #resize(size: TerminalSize): void {
@@ -291,36 +297,10 @@ class Host {
 }
 
 /** By way of the folder's descriptor: a socket's path may have 107 bytes only. */
-async function listen(folder: string, serve: (socket: Socket) => void): Promise<Server> {
+function listen(folder: string, serve: (channel: LocalChannel) => void): Disposable {
   const fd = openSync(folder, files.O_RDONLY | files.O_DIRECTORY);
-  try {
-    const server = createServer((socket) => {
-      if (isOfNode(socket)) serve(socket);
-      else socket.destroy();
-    });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
-    server.listen(`/proc/self/fd/${fd}/${FILES.socket}`, resolve);
-    await promise;
-    return server;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Bytes read; 0 when nobody has the other side open any more. */
-function readSome(fd: number, buffer: Uint8Array): Promise<number> {
-  return new Promise((resolve) => {
-    read(fd, buffer, 0, buffer.byteLength, null, (error, count) => resolve(error ? 0 : count));
-  });
-}
-
-async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.byteLength; ) {
-    at += await new Promise<number>((resolve, reject) => {
-      write(fd, bytes, at, bytes.byteLength - at, null, (error, count) =>
-        error ? reject(error) : resolve(count),
-      );
-    });
-  }
+  using stack = new DisposableStack();
+  stack.defer(() => closeSync(fd));
+  stack.use(new LocalListener(`/proc/self/fd/${fd}/${FILES.socket}`, serve));
+  return stack.move();
 }

@@ -2,15 +2,14 @@
 // It must never be sent more than it has asked for.
 // Next: host.ts accepts them; protocol.ts has the frames.
 
-import type { Socket } from "node:net";
+import type { LocalChannel } from "../../../wire/local.ts";
 import {
   type AttachRequest,
   FRAME,
   FRAME_BYTES_MAX,
-  FrameReader,
-  frame,
   jsonOf,
   type SessionEnd,
+  sendFrame,
 } from "./protocol.ts";
 import type { TerminalSize } from "./pty.ts";
 import type { Ring } from "./ring.ts";
@@ -18,8 +17,8 @@ import type { Ring } from "./ring.ts";
 /** What a client may do to the terminal. */
 export interface HostClientEvents {
   readonly ring: Ring;
-  /** Resolves when the terminal has taken it. */
-  input(bytes: Uint8Array): Promise<void>;
+  /** A promise of the time when the terminal has taken it, if that is not now. */
+  input(bytes: Uint8Array): Promise<void> | undefined;
   resize(size: TerminalSize): void;
   hangup(): void;
   /** It took some output. */
@@ -34,23 +33,26 @@ export class HostClient {
   isReadOnly = true;
   /** The session ends when this client leaves. */
   holds = false;
-  readonly #socket: Socket;
+  readonly #channel: LocalChannel;
   readonly #events: HostClientEvents;
-  readonly #reader = new FrameReader();
   #credit = 0;
   #isAttached = false;
   #end: SessionEnd | undefined;
+  #isTold = false;
   #ended: (() => void) | undefined;
 
-  constructor(socket: Socket, events: HostClientEvents) {
-    this.#socket = socket;
+  constructor(channel: LocalChannel, events: HostClientEvents) {
+    this.#channel = channel;
     this.#events = events;
-    socket.on("data", (bytes: Buffer) => this.#receive(bytes));
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => {
-      this.#ended?.();
-      events.left();
-    });
+    channel.events = {
+      // Only the node of this user speaks here; whoever does not speak as it does is not heard: a throw closes the channel.
+      record: (record) => this.#take(record[0], record.subarray(1)),
+      drain: () => this.#leaveWhenTold(),
+      closed: () => {
+        this.#ended?.();
+        events.left();
+      },
+    };
   }
 
   /** Sends what there is and may be sent. */
@@ -60,17 +62,19 @@ export class HostClient {
     if (this.position < ring.start) {
       const dropped = ring.start - this.position;
       this.position = ring.start;
-      this.#socket.write(frame(FRAME.skipped, { from: this.position, dropped }));
+      sendFrame(this.#channel, FRAME.skipped, { from: this.position, dropped });
     }
     while (this.#credit > 0 && this.position < ring.end) {
       const bytes = ring.read(this.position, Math.min(this.#credit, FRAME_BYTES_MAX));
       this.position += bytes.byteLength;
       this.#credit -= bytes.byteLength;
-      this.#socket.write(frame(FRAME.output, bytes));
+      sendFrame(this.#channel, FRAME.output, bytes);
     }
     if (this.#end && this.position === ring.end) {
-      this.#socket.end(frame(FRAME.ended, this.#end));
+      sendFrame(this.#channel, FRAME.ended, this.#end);
       this.#end = undefined;
+      this.#isTold = true;
+      this.#leaveWhenTold();
     }
   }
 
@@ -83,16 +87,12 @@ export class HostClient {
     });
   }
 
-  #receive(bytes: Uint8Array): void {
-    try {
-      for (const { kind, payload } of this.#reader.add(bytes)) this.#take(kind, payload);
-    } catch {
-      // Only the node of this user speaks here; whoever does not speak as it does is not heard.
-      this.#socket.destroy();
-    }
+  /** What the kernel has is delivered, whatever becomes of this process. */
+  #leaveWhenTold(): void {
+    if (this.#isTold && this.#channel.bufferedBytes === 0) this.#channel.close("");
   }
 
-  #take(kind: number, payload: Uint8Array): void {
+  #take(kind: number | undefined, payload: Uint8Array): void {
     if (kind === FRAME.attach) this.#attach(jsonOf(payload) as AttachRequest);
     else if (kind === FRAME.credit) {
       this.#credit += new DataView(payload.buffer, payload.byteOffset).getUint32(0);
@@ -101,8 +101,10 @@ export class HostClient {
     } else if (kind === FRAME.resize) this.#events.resize(jsonOf(payload) as TerminalSize);
     else if (kind === FRAME.hangup) this.#events.hangup();
     else if (kind === FRAME.input && !this.isReadOnly) {
-      this.#socket.pause();
-      void this.#events.input(payload).finally(() => this.#socket.resume());
+      const typing = this.#events.input(payload);
+      if (!typing) return;
+      this.#channel.pause();
+      void typing.finally(() => this.#channel.resume());
     }
   }
 
@@ -114,6 +116,6 @@ export class HostClient {
     this.holds = holds;
     this.#isAttached = true;
     const dropped = this.position - wanted;
-    this.#socket.write(frame(FRAME.attached, { from: this.position, dropped }));
+    sendFrame(this.#channel, FRAME.attached, { from: this.position, dropped });
   }
 }

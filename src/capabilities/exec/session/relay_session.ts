@@ -56,7 +56,7 @@ export async function* relaySession(
         yield control({ session: id, ...event.at });
       }
     }
-    if (options.isOwner && isRevoked(signal.reason)) await host.end();
+    if (options.isOwner && isRevoked(signal.reason)) host.hangup();
     signal.throwIfAborted();
   }
   return yield* relayRest(options, { position, isTold });
