@@ -27,10 +27,16 @@ export function takeKeys(): Keys {
   // No iterator of the stream: one that still waits when it is left would take the next one's first key.
   const pressed: Uint8Array[] = [];
   let isOver = false;
+  let isPaused = false;
   let wake: () => void = () => {};
+  const pause = (isWanted: boolean) => {
+    isPaused = isWanted;
+    if (isWanted) input.pause();
+    else input.resume();
+  };
   const add = (chunk: Buffer) => {
     pressed.push(new Uint8Array(chunk));
-    if (pressed.length >= WAITING_MAX) input.pause();
+    if (pressed.length >= WAITING_MAX) pause(true);
     wake();
   };
   const end = () => {
@@ -45,7 +51,7 @@ export function takeKeys(): Keys {
       for (;;) {
         const chunk = pressed.shift();
         if (chunk) {
-          if (pressed.length === 0 && !isOver) input.resume();
+          if (pressed.length === 0 && isPaused && !isOver) pause(false);
           yield chunk;
         } else if (isOver) return;
         else
