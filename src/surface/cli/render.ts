@@ -36,7 +36,7 @@ export function renderOutput(
       const lines = (Array.isArray(rows) ? rows : []).map((row) =>
         table.add(rowOf(row, view.columns)),
       );
-      return lines.join("") + table.end();
+      return lines.join("") + table.finish();
     }
   }
 }

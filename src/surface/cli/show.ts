@@ -65,6 +65,7 @@ async function showValues(
     for await (const chunk of call.chunks) {
       if (chunk.kind === "value") await writer.write(text(chunk.value));
     }
+    if (view?.kind === "table" && !globals.json) await writer.write(table.finish());
   } finally {
     // What came before a failure is shown all the same.
     await writer.write(table.end());

@@ -48,6 +48,14 @@ export class Table {
     return lines.map((line) => `${this.#line(line)}\n`).join("");
   }
 
+  /** The end of a table that has come whole: where it has no rows, the heading alone says so. */
+  finish(): string {
+    const lines = this.end();
+    if (this.#widths || !this.#layout.hasHeading) return lines;
+    this.#widths = fit([this.#layout.heading], this.#layout.columns);
+    return `${this.#line(this.#layout.heading)}\n`;
+  }
+
   #line(row: readonly string[]): string {
     const isTerminal = Number.isFinite(this.#layout.columns);
     const last = row.length - 1;
