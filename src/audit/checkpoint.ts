@@ -3,6 +3,7 @@
 // Next: log.ts writes them, verify.ts checks them, peers keep each other's.
 
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
+import { OperonError } from "../error.ts";
 import { PublicKey } from "../identity/key.ts";
 import { CREATE_READ_WRITE, dataSync, type SyncMode, writeFully } from "./descriptor.ts";
 import { eachLine } from "./line.ts";
@@ -192,3 +193,18 @@ export class CheckpointFile implements Disposable {
 
 /** More than two of the longest checkpoint lines (53 peaks). */
 const TAIL_READ_BYTES = 16 * 1024;
+
+/** The newest checkpoint, if there is one. @throws OperonError `audit.checkpoint_invalid` when `key` did not sign it */
+export function newestCheckpoint(file: CheckpointFile, key: Signer): StoredCheckpoint | undefined {
+  const newest = file.last();
+  if (newest === undefined) return undefined;
+  if (newest !== "invalid" && isSignedByItsKey(newest)) {
+    if (newest.key === Buffer.from(key.publicKey.bytes).toString("hex")) return newest;
+  }
+  throw new OperonError({
+    code: "audit.checkpoint_invalid",
+    kind: "data_loss",
+    message: "The audit log's newest checkpoint is not signed by this node's key",
+    hint: "Run operon audit verify; to go on with a new log, move the audit folder away and keep it",
+  });
+}

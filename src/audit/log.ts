@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import { OperonError } from "../error.ts";
 import { Chain, type TornTail } from "./chain.ts";
-import { CheckpointFile, isSignedByItsKey, type Signer, signCheckpoint } from "./checkpoint.ts";
+import { CheckpointFile, newestCheckpoint, type Signer, signCheckpoint } from "./checkpoint.ts";
 import type { SyncMode } from "./descriptor.ts";
 import type { AuditReceipt, AuditRecord } from "./entry.ts";
 import { encodeRecord } from "./line.ts";
@@ -359,20 +359,6 @@ function resumedRecord(failure: OperonError): AuditRecord {
     detail: `Writing works again after it failed: ${failure.message}`,
     facts: { code: failure.code },
   };
-}
-
-function newestCheckpoint(file: CheckpointFile, key: Signer) {
-  const newest = file.last();
-  if (newest === undefined) return;
-  if (newest !== "invalid" && isSignedByItsKey(newest)) {
-    if (newest.key === Buffer.from(key.publicKey.bytes).toString("hex")) return newest;
-  }
-  throw new OperonError({
-    code: "audit.checkpoint_invalid",
-    kind: "data_loss",
-    message: "The audit log's newest checkpoint is not signed by this node's key",
-    hint: "Run operon audit verify; to go on with a new log, move the audit folder away and keep it",
-  });
 }
 
 /** What appends reject with when the disk (or another process) does not let them. */

@@ -2,28 +2,18 @@
 // It must never let a request take another way than verify → bind → authorize → run.
 // Next: invoke.ts, authority.ts, running.ts are the stages; daemon.ts gives a node a port and a lifetime.
 
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { heldFor } from "../audit/kept_checkpoints.ts";
-import { AuditLog } from "../audit/log.ts";
-import { followAudit, queryAudit } from "../audit/read.ts";
-import { verifyAudit } from "../audit/verify.ts";
 import type { Clock } from "../clock.ts";
-import { addPrincipal } from "../config/edit.ts";
-import { secretSources } from "../config/load.ts";
+import { addPrincipal, type NewPrincipal } from "../config/edit.ts";
 import type { Caller, CallOptions, OngoingCall } from "../contract/caller.ts";
 import type { Principal } from "../contract/capability.ts";
 import type { ResourceContext } from "../contract/operation.ts";
-import { describeOperation, type Registry } from "../contract/registry.ts";
+import type { Registry } from "../contract/registry.ts";
 import type { NodeInfo, Services } from "../contract/services.ts";
 import { OperonError, toOperonError } from "../error.ts";
 import type { Home } from "../identity/home.ts";
 import { type KeyPair, PublicKey } from "../identity/key.ts";
 import { KnownNodes } from "../identity/known_nodes.ts";
-import { FRESHNESS_WINDOW_MS } from "../limits.ts";
 import { UsageLedger } from "../policy/usage.ts";
-import { Secrets } from "../secret/secrets.ts";
-import { TraceStore } from "../trace/store.ts";
 import type { RemoteEnd } from "../wire/listener.ts";
 import { memoryChannels } from "../wire/memory.ts";
 import { PROTOCOL_VERSION } from "../wire/protocol_version.ts";
@@ -32,17 +22,15 @@ import { Session } from "../wire/session.ts";
 import type { VerifiedMessage } from "../wire/session_events.ts";
 import { AddressBook } from "./address_book.ts";
 import { type AuditWriter, Authority, Refusal } from "./authority.ts";
-import { brokenAudit } from "./broken_audit.ts";
 import { CallLimit } from "./call_limit.ts";
 import { Connector } from "./connector.ts";
 import { Invites } from "./invites.ts";
 import { bind, type VerifiedRequest } from "./invoke.ts";
 import { HostMounts } from "./mounts/host_mounts.ts";
+import { openNodeAudit } from "./node_audit.ts";
+import { makeServices } from "./node_services.ts";
 import { ongoingCall, requestBytes } from "./ongoing.ts";
-import { NodeOutbound } from "./outbound.ts";
-import { PeerService } from "./peer_service.ts";
 import { loadPolicyState, type PolicyState, settingsSchemas } from "./policy_state.ts";
-import { policyView } from "./policy_view.ts";
 import { Runner } from "./running.ts";
 import { StrangerLimit, strangerRefused, tooManyTries } from "./stranger_limit.ts";
 import { Tailnet, type TailnetFacts } from "./tailnet.ts";
@@ -84,7 +72,12 @@ export class Node implements Caller {
   /** @throws OperonError `config.*`, `policy.*`, `audit.*` */
   static async open(options: NodeOptions): Promise<Node> {
     const state = await loadPolicyState(options.configPath, options.registry);
-    const audit = await openAudit(options, state);
+    const audit = await openNodeAudit({
+      ...options,
+      path: options.home.audit_path,
+      readsMode: state.loaded.config.daemon?.audit?.reads ?? "relaxed",
+      inspectsDamage: options.inspectsDamage ?? false,
+    });
     return new Node(options, state, audit);
   }
 
@@ -126,7 +119,20 @@ export class Node implements Caller {
       nodeKey: options.key.publicKey.id,
       isInviting: () => this.#invites.isOpen,
     });
-    this.#services = this.#makeServices();
+    this.#services = makeServices({
+      ...options,
+      own: this,
+      connector: this.connector,
+      addresses: this.addresses,
+      invites: this.#invites,
+      authority: this.#authority,
+      flushAudit: () => audit.flush(),
+      state: () => this.#state,
+      mounts: () => this.#mounts,
+      services: () => this.#services,
+      info: () => this.#info(),
+      addPrincipal: (principal) => this.#addPrincipal(principal),
+    });
     this.#runner = new Runner({
       authority: this.#authority,
       services: this.#services,
@@ -355,72 +361,7 @@ export class Node implements Caller {
     };
   }
 
-  #makeServices(): Services {
-    const { home, key, clock, registry, configPath } = this.#options;
-    const traces = new TraceStore(home.traces_path);
-    const mounts = () => this.#mounts;
-    const secrets = new Secrets(() => secretSources(this.#state.loaded), process.env);
-    return {
-      // Mounts follow the configuration: each call sees those in force when it began.
-      get mounts() {
-        return mounts();
-      },
-      settings: { of: (capability) => this.#state.settings[capability] },
-      state: {
-        folder: (name) => privateFolder(join(home.state_path, name)),
-        // Read when a command starts: where secrets are follows the configuration.
-        get own_paths() {
-          return [home.path, configPath, ...secrets.paths];
-        },
-      },
-      secrets,
-      registry: { describe: () => registry.operations.map(describeOperation) },
-      traces,
-      outbound: new NodeOutbound({
-        key,
-        clock,
-        connector: this.connector,
-        addresses: this.addresses,
-        own: this,
-      }),
-      audit: {
-        query: (filter) => queryAudit(home.audit_path, filter),
-        follow: (filter, signal) => followAudit(home.audit_path, filter, signal),
-        verify: async (options) => {
-          await this.audit.flush();
-          return verifyAudit(home.audit_path, { key: key.publicKey.bytes, ...options });
-        },
-        witness: (checkpoint) => heldFor(home.audit_path).keep(checkpoint.key, checkpoint),
-      },
-      policy: policyView({
-        registry,
-        policy: () => this.#state.policy,
-        authority: this.#authority,
-        services: () => this.#services,
-        nodeId: this.nodeId,
-        mounts,
-      }),
-      peers: new PeerService({
-        key,
-        clock,
-        addresses: this.addresses,
-        connector: this.connector,
-        invites: this.#invites,
-        info: () => this.#info(),
-        roles: () => [...this.#state.policy.roles.keys()],
-        addPrincipal: (principal) => this.#addPrincipal(principal),
-        call: (node, operation, input, signal) =>
-          this.call(node, operation, input, { signal }).output,
-      }),
-    };
-  }
-
-  async #addPrincipal(principal: {
-    name: string;
-    key: string;
-    roles: readonly string[];
-    isSelfNamed: boolean;
-  }): Promise<string> {
+  async #addPrincipal(principal: NewPrincipal): Promise<string> {
     const { configPath, registry } = this.#options;
     const name = await addPrincipal(configPath, { settings: settingsSchemas(registry) }, principal);
     if (await this.reload()) return name;
@@ -432,35 +373,6 @@ export class Node implements Caller {
       hint: "operon config explain on that machine says what is wrong",
     });
   }
-}
-
-/** @throws OperonError `audit.*` */
-async function openAudit(options: NodeOptions, state: PolicyState): Promise<AuditWriter> {
-  const { home, key, clock, notice, inspectsDamage } = options;
-  const readsMode = state.loaded.config.daemon?.audit?.reads ?? "relaxed";
-  try {
-    const audit = await AuditLog.open(home.audit_path, { key, clock, readsMode });
-    const behindMs = audit.lastTimeMs - clock.nowMs();
-    if (behindMs > FRESHNESS_WINDOW_MS) notice(clockBehind(behindMs, audit.lastTimeMs));
-    return audit;
-  } catch (error) {
-    if (!inspectsDamage) throw error;
-    return brokenAudit(toOperonError(error));
-  }
-}
-
-function privateFolder(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return path;
-}
-
-function clockBehind(behindMs: number, untilMs: number): string {
-  const until = new Date(untilMs).toISOString();
-  return (
-    `The clock is ${Math.round(behindMs / 1000)} s behind the newest entry of the audit log. Set it right, or other keys' ` +
-    `requests are refused until ${until}: some might have been served before. If it is the log's time that was wrong, ` +
-    "move the audit folder aside and start again"
-  );
 }
 
 function shuttingDown(): OperonError {

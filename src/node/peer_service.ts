@@ -3,6 +3,7 @@
 // Next: invites.ts for codes and proofs; connector.ts for sessions; capabilities/node asks for it.
 
 import type { Clock } from "../clock.ts";
+import type { NewPrincipal } from "../config/edit.ts";
 import type { NodeInfo, PeerInfo, Peers } from "../contract/services.ts";
 import { OperonError } from "../error.ts";
 import type { KeyPair } from "../identity/key.ts";
@@ -25,12 +26,7 @@ export interface PeerServiceOptions {
   /** Roles that exist in the policy in force. */
   readonly roles: () => readonly string[];
   /** Adds a principal to the configuration and takes the new policy into force. */
-  readonly addPrincipal: (principal: {
-    name: string;
-    key: string;
-    roles: readonly string[];
-    isSelfNamed: boolean;
-  }) => Promise<string>;
+  readonly addPrincipal: (principal: NewPrincipal) => Promise<string>;
   /** Calls a node as this one. */
   readonly call: (
     node: string,

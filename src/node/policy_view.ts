@@ -21,14 +21,14 @@ export interface PolicyViewOptions {
   readonly policy: () => CompiledPolicy;
   readonly authority: Authority;
   readonly services: () => Services;
-  readonly nodeId: string;
+  readonly nodeId: () => string;
   readonly mounts: () => MountTable;
 }
 
 /** The node's policy, for those who may see it. */
 export function policyView(options: PolicyViewOptions): PolicyView {
   const { registry } = options;
-  const context = () => ({ node_id: options.nodeId, mounts: options.mounts() });
+  const context = () => ({ node_id: options.nodeId(), mounts: options.mounts() });
   return {
     show: () => showPolicy(options.policy()),
     authority: (principal) =>
@@ -63,7 +63,7 @@ export function policyView(options: PolicyViewOptions): PolicyView {
           const parsed = parseInput(registered, input);
           return {
             accesses: accessesOf(registered, parsed, {
-              node_id: options.nodeId,
+              node_id: options.nodeId(),
               mounts: policy.mounts,
             }),
             facts: {},

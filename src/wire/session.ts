@@ -3,22 +3,20 @@
 // Next: sent_calls.ts and served_calls.ts for the two directions, stream.ts for credit, PROTOCOL.md for the bytes.
 
 import type { Clock } from "../clock.ts";
-import { deferred } from "../deferred.ts";
-import { OperonError, toOperonError } from "../error.ts";
+import { type OperonError, toOperonError } from "../error.ts";
 import type { KeyPair, PublicKey } from "../identity/key.ts";
 import {
   CALLS_PER_SESSION_MAX,
   CREDIT_BYTES_INITIAL,
   CREDIT_BYTES_WINDOW,
   ENVELOPE_BYTES_MAX,
-  PEER_SILENCE_MAX_MS,
-  PING_INTERVAL_MS,
   RECORD_BYTES_MAX,
 } from "../limits.ts";
 import { type RequestBatch, verifyRequests } from "./batch.ts";
 import type { CallStream } from "./call_stream.ts";
 import type { RecordChannel } from "./channel.ts";
 import { decodeRequest, encodeResponse } from "./envelope.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { leafHash } from "./merkle.ts";
 import { type BatchItem, decodeMessages, type Message, NAME_BYTES_MAX } from "./message.ts";
 import { Outbox } from "./outbox.ts";
@@ -26,6 +24,14 @@ import { PROTOCOL_VERSION } from "./protocol_version.ts";
 import type { ReplayGuard } from "./replay.ts";
 import { SentCalls } from "./sent_calls.ts";
 import { ServedCalls, tooManyCalls } from "./served_calls.ts";
+import {
+  misplaced,
+  nameTooLong,
+  notAddressee,
+  requestTooLarge,
+  sessionClosed,
+  streamUnknown,
+} from "./session_errors.ts";
 import type { SentCall, SessionEvents } from "./session_events.ts";
 import type { StreamPort, WireChunk } from "./stream.ts";
 import { Turn } from "./turn.ts";
@@ -54,13 +60,6 @@ export interface SessionOptions {
   readonly software: string;
 }
 
-interface Ping {
-  readonly token: bigint;
-  readonly roundTripMs: Promise<number>;
-  readonly answered: () => void;
-  readonly failed: (error: OperonError) => void;
-}
-
 /** One socket's worth of calls, in both directions. */
 export class Session {
   readonly peer: PublicKey | undefined;
@@ -77,9 +76,7 @@ export class Session {
   #isGreeted = false;
   #drainWaiters: (() => void)[] = [];
   readonly #turn = new Turn();
-  #lastHeardMs: number;
-  #timer: Disposable | undefined;
-  #ping: Ping | undefined;
+  readonly #heartbeat: Heartbeat;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -88,8 +85,13 @@ export class Session {
       this.#resolveEnded = resolve;
     });
     this.#channel = options.channel;
-    this.#lastHeardMs = options.clock.monotonicMs();
     this.#outbox = new Outbox(options);
+    this.#heartbeat = new Heartbeat({
+      clock: options.clock,
+      isWatching: options.peer !== undefined,
+      ping: (token) => this.#outbox.message({ type: "ping", token }),
+      silent: () => this.close("wire.peer_silent"),
+    });
     const calls = { port: this.#makePort(), outbox: this.#outbox };
     const isInitiator = options.role === "initiator";
     this.#sent = new SentCalls({ ...calls, firstId: isInitiator ? 1 : 2 });
@@ -99,7 +101,6 @@ export class Session {
       drain: () => this.#drained(),
       closed: (reason) => this.#ended(reason),
     };
-    if (options.peer) this.#watchSilence();
     this.#outbox.message({
       type: "hello",
       protocol: PROTOCOL_VERSION,
@@ -166,8 +167,7 @@ export class Session {
   /** Round trip of a protocol ping (ms); those who ask meanwhile share it. Rejects when the session ends first. */
   ping(): Promise<number> {
     if (this.#isClosed) return Promise.reject(sessionClosed("the connection is closed"));
-    this.#ping ??= this.#newPing();
-    return this.#ping.roundTripMs;
+    return this.#heartbeat.ping();
   }
 
   /** Tells the peer that no new calls will be taken; live ones go on. */
@@ -236,7 +236,7 @@ export class Session {
   }
 
   #record(plaintext: Uint8Array): void {
-    this.#lastHeardMs = this.#options.clock.monotonicMs();
+    this.#heartbeat.heard();
     let pings = 0;
     for (const message of decodeMessages(plaintext, { local: this.peer === undefined })) {
       if (this.#isClosed) return;
@@ -272,8 +272,7 @@ export class Session {
       case "ping":
         return this.#outbox.message({ type: "pong", token: message.token });
       case "pong":
-        if (message.token === this.#ping?.token) this.#ping.answered();
-        return;
+        return this.#heartbeat.answered(message.token);
       case "goaway":
         this.#isPeerGoing = true;
         return this.#options.events.goaway?.(message.message);
@@ -292,12 +291,7 @@ export class Session {
   #knownStream(id: number): CallStream | undefined {
     const stream = this.#stream(id);
     if (stream || this.#sent.hasOpened(id) || this.#served.hasOpened(id)) return stream;
-    throw new OperonError({
-      code: "wire.stream_unknown",
-      kind: "data_loss",
-      message: "A peer wrote to a stream that was never opened",
-      hint: "The peer's software breaks the protocol; compare versions with operon node info",
-    });
+    throw streamUnknown();
   }
 
   #chunkArrived(message: Extract<Message, { type: "chunk" }>, recordBytes: number): void {
@@ -385,41 +379,14 @@ export class Session {
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
 
-  #newPing(): Ping {
-    const { clock } = this.#options;
-    const startMs = clock.monotonicMs();
-    const { promise, resolve, reject } = deferred<number>();
-    const roundTripMs = promise.finally(() => {
-      this.#ping = undefined;
-    });
-    roundTripMs.catch(() => {});
-    // Never zero, which is the token of pings that only ask for a sign of life.
-    const token = crypto.getRandomValues(new BigUint64Array(1))[0] || 1n;
-    this.#outbox.message({ type: "ping", token });
-    const answered = () => resolve(clock.monotonicMs() - startMs);
-    return { token, roundTripMs, answered, failed: reject };
-  }
-
-  #watchSilence(): void {
-    const { clock } = this.#options;
-    this.#timer = clock.after(PING_INTERVAL_MS, () => {
-      if (this.#isClosed) return;
-      const silenceMs = clock.monotonicMs() - this.#lastHeardMs;
-      if (silenceMs >= PEER_SILENCE_MAX_MS) return this.close("wire.peer_silent");
-      if (silenceMs >= PING_INTERVAL_MS) this.#outbox.message({ type: "ping", token: 0n });
-      this.#watchSilence();
-    });
-  }
-
   #ended(reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#outbox.close();
-    this.#timer?.[Symbol.dispose]();
     const failure = sessionClosed(reason === "" ? "the connection was closed" : reason);
     this.#served.end(failure);
     this.#sent.end(failure);
-    this.#ping?.failed(failure);
+    this.#heartbeat.end(failure);
     this.#drained();
     this.#resolveEnded();
     this.#options.events.closed(reason);
@@ -440,51 +407,9 @@ function failedResponse(request: Uint8Array, error: OperonError): Uint8Array {
 }
 
 function assertName(node: string): void {
-  if (Buffer.byteLength(node) <= NAME_BYTES_MAX) return;
-  throw new OperonError({
-    code: "wire.name_too_long",
-    kind: "invalid_argument",
-    message: `The name of a node has more than ${NAME_BYTES_MAX} bytes`,
-    hint: "operon node list shows the nodes by name",
-  });
+  if (Buffer.byteLength(node) > NAME_BYTES_MAX) throw nameTooLong();
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
-}
-
-function notAddressee(): OperonError {
-  return new OperonError({
-    code: "wire.not_addressee",
-    kind: "unauthenticated",
-    message: "A request was signed for another node",
-    hint: "The endpoint may belong to another node than the caller believes; check operon node list",
-  });
-}
-
-function misplaced(message: string): OperonError {
-  return new OperonError({
-    code: "wire.message_invalid",
-    kind: "data_loss",
-    message,
-    hint: "The peer's software breaks the protocol; compare versions with operon node info",
-  });
-}
-
-function requestTooLarge(bytes: number, most: number): OperonError {
-  return new OperonError({
-    code: "wire.request_too_large",
-    kind: "invalid_argument",
-    message: `The request has ${bytes} bytes, more than ${most}`,
-    hint: "Send bulk data as the call's stream",
-  });
-}
-
-function sessionClosed(why: string): OperonError {
-  return new OperonError({
-    code: "wire.session_closed",
-    kind: "unavailable",
-    message: `The session with the peer ended: ${why}`,
-    hint: "Try again; operon node ping NODE shows whether the peer is reachable",
-  });
 }
