@@ -1,8 +1,9 @@
 // What forwarded ports carry: TCP against ssh -L, connections and datagrams against bare relays.
 
 import type { Subprocess } from "bun";
+import { freePort } from "../../test/harness/free_port.ts";
 import { type Driver, startDriver } from "./driver.ts";
-import { environment, freePort, startMesh } from "./mesh.ts";
+import { environment, startMesh } from "./mesh.ts";
 import {
   type Contender,
   type Figure,
@@ -173,7 +174,7 @@ async function startForward(site: Site, argv: readonly string[], home: string): 
 /** @throws Missing */
 async function startSshForward(site: Site, target: number): Promise<number> {
   const { config, fresh } = await site.sshd();
-  const port = await freePort();
+  const port = freePort();
   const way = `127.0.0.1:${port}:127.0.0.1:${target}`;
   const child: Subprocess = site.track(
     Bun.spawn([site.program("ssh"), "-F", config, "-N", "-L", way, fresh], {

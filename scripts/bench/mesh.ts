@@ -2,11 +2,11 @@
 // Next: site.ts ends them; command.ts runs commands as their users.
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { type Home, homeAt } from "../../src/identity/home.ts";
 import { createKey } from "../../src/identity/keystore.ts";
+import { freePort } from "../../test/harness/free_port.ts";
 import type { Site } from "./site.ts";
 
 /** A home, its daemon if it has one, and the folder it serves. */
@@ -74,7 +74,7 @@ export async function startNodes(
     mkdirSync(home.path, { mode: 0o700 });
     mkdirSync(workspace);
     const key = createKey(home.key_path).publicKey.id;
-    const port = name === "c" ? 0 : await freePort();
+    const port = name === "c" ? 0 : freePort();
     const endpointPort = (await options.reachedAt?.(port)) ?? port;
     plans.push({ name, home, workspace, key, port, endpointPort });
   }
@@ -91,18 +91,6 @@ export async function startNodes(
 export function environment(home: string): Record<string, string> {
   const { PATH = "/usr/bin:/bin", HOME = "/", LANG = "C.UTF-8" } = process.env;
   return { PATH, HOME, LANG, OPERON_HOME: home, NO_COLOR: "1" };
-}
-
-/** A port nobody listens on right now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 function writeConfig(

@@ -4,7 +4,7 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./mesh.ts";
+import { freePort } from "../../test/harness/free_port.ts";
 import { Missing } from "./row.ts";
 import type { Site } from "./site.ts";
 
@@ -25,7 +25,7 @@ export async function startSshd(site: Site): Promise<SshServer> {
   const sshd = site.program("sshd");
   const ssh = site.program("ssh");
   const folder = site.newFolder("ssh");
-  const port = await freePort();
+  const port = freePort();
   for (const name of ["host_key", "user_key"]) makeKey(site, join(folder, name));
   authorize(folder);
   const server = join(folder, "sshd_config");

@@ -4,9 +4,10 @@
 
 import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../test/harness/free_port.ts";
 import { collect } from "../../test/harness/mesh.ts";
 import { Load } from "./load.ts";
-import { freePort, NodeProcess } from "./node_process.ts";
+import { NodeProcess } from "./node_process.ts";
 import { judge } from "./verdict.ts";
 import { must, pause, type Scenario, type World } from "./world.ts";
 

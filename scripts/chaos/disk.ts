@@ -4,9 +4,10 @@
 
 import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../test/harness/free_port.ts";
 import { collect, textStream } from "../../test/harness/mesh.ts";
 import { Load } from "./load.ts";
-import { freePort, NodeProcess } from "./node_process.ts";
+import { NodeProcess } from "./node_process.ts";
 import { judge } from "./verdict.ts";
 import { eventually, must, pause, type Scenario, type World } from "./world.ts";
 

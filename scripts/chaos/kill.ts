@@ -3,8 +3,9 @@
 // Next: verdict.ts says what must hold after each round.
 
 import { join } from "node:path";
+import { freePort } from "../../test/harness/free_port.ts";
 import { Load } from "./load.ts";
-import { freePort, NodeProcess } from "./node_process.ts";
+import { NodeProcess } from "./node_process.ts";
 import { judge } from "./verdict.ts";
 import { pause, type Scenario, type World } from "./world.ts";
 

@@ -222,14 +222,6 @@ ${[...friends, ...guests].map(({ name, id }) => principal(name, id)).join("\n")}
   }
 }
 
-/** A port of this machine that is free now. */
-export function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
-}
-
 /** What a program that stays says first; the rest is left to others. */
 export async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   const reader = stream.getReader();

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { serveEcho, type TestService } from "../../src/capabilities/service/service.fixture.ts";
 import type { Caller } from "../../src/contract/caller.ts";
 import { KeyPair } from "../../src/identity/key.ts";
-import { firstLine, freePort, NodeProcess } from "../chaos/node_process.ts";
+import { freePort } from "../../test/harness/free_port.ts";
+import { firstLine, NodeProcess } from "../chaos/node_process.ts";
 import { must } from "../chaos/world.ts";
 
 /** A way to the serving node: a caller, and what that calls it. */

@@ -4,8 +4,8 @@
 //   ```ts            run with Bun from the session's folder
 //   ```text, ```json lines that must be in the output of the sh or ts block before, in order; … stands for anything
 // A port of 127.0.0.1 it names is another one here: the one given for it, or one that is free.
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
+import { freePort } from "./free_port.ts";
 
 /** Folder of the repository. */
 export const root = dirname(dirname(import.meta.dir));
@@ -43,7 +43,7 @@ export async function runBlocks(
   blocks: readonly Block[],
   { cwd, env, ports = {} }: SessionOptions,
 ): Promise<Session> {
-  const child = Bun.spawn(["bash", "-c", await withPorts(script(blocks), ports)], {
+  const child = Bun.spawn(["bash", "-c", withPorts(script(blocks), ports)], {
     cwd,
     env: { LANG: process.env.LANG ?? "C.UTF-8", NO_COLOR: "1", ...env },
     stdin: "ignore",
@@ -122,21 +122,9 @@ function linePattern(line: string): RegExp {
   return new RegExp(`^.*?${parts.join(".*?").replaceAll(/(?:\\x20)+/g, " +")}`, "m");
 }
 
-async function withPorts(text: string, given: SessionOptions["ports"]): Promise<string> {
+function withPorts(text: string, given: SessionOptions["ports"]): string {
   const named = /127\.0\.0\.1:([1-9]\d*)/g;
   const ports = new Map(Object.entries(given ?? {}));
-  for (const [, port] of text.matchAll(named))
-    if (!ports.has(port!)) ports.set(port!, await freePort());
+  for (const [, port] of text.matchAll(named)) if (!ports.has(port!)) ports.set(port!, freePort());
   return text.replaceAll(named, (_, port) => `127.0.0.1:${ports.get(port)}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
