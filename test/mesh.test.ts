@@ -62,6 +62,22 @@ describe("two nodes", () => {
     }
   });
 
+  test("an invitation lets in who may do nothing else afterwards", async () => {
+    const policy = (own: string) => `${operatorPolicy(own)}
+    looker:
+      - allow: [fs.list]`;
+    await using host = await TestNode.start({ name: "host", policy });
+    const { output } = await host.call("local", "node.invite", { roles: ["looker"] });
+    await using joiner = await TestNode.start({ name: "joiner" });
+    const joined = await joiner.call("local", "node.join", {
+      code: (output as { code: string }).code,
+    });
+    expect(joined.error).toBeUndefined();
+    expect(joined.output).toMatchObject({ node: "host", roles: ["looker"] });
+    expect((await joiner.call("host", "fs.list", { path: "/" })).error).toBeUndefined();
+    expect((await joiner.call("host", "node.info", {})).error?.code).toBe("policy.denied");
+  });
+
   test("a refusal names the rule, and both chains hold who asked", async () => {
     mkdirSync(join(a.test.workspace, "secrets"), { recursive: true });
     writeFileSync(join(a.test.workspace, "secrets", "key"), "top secret");

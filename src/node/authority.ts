@@ -103,9 +103,12 @@ export class Authority implements Disposable {
     return this.#evaluate(bound, accesses, { ignoreUsage: true }).decision;
   }
 
-  /** Whether a call that is under way would still be allowed; its own past use does not count against it. */
-  stillAllows(bound: Bound): boolean {
-    return this.decide(bound).verdict === "allow";
+  /**
+   * Whether a call that is under way would still be allowed; its own past use does not count against it, nor that it
+   * has used up the invitation it was let in by.
+   */
+  stillAllows({ bound, decision }: Pick<Authorized, "bound" | "decision">): boolean {
+    return decision === INVITED.decision || this.decide(bound).verdict === "allow";
   }
 
   /**

@@ -60,7 +60,7 @@ export class Runner {
     let failure: OperonError | undefined;
     let output: unknown;
     try {
-      this.#assertCurrent(bound);
+      this.#assertCurrent(authorized);
       if (bound.factsFailure) throw bound.factsFailure;
       output = await this.#handle(authorized, live, counter);
       if (this.#options.isStrict()) await authorized.durable;
@@ -91,15 +91,16 @@ export class Runner {
 
   /** Cuts off every live call that policy would now refuse. Called when policy changed, and from time to time. */
   reauthorize(): void {
-    for (const live of this.#live) {
-      if (!this.#options.authority.stillAllows(live.authorized.bound)) live.end.cancel(revoked());
+    for (const { authorized, end } of this.#live) {
+      if (!this.#options.authority.stillAllows(authorized)) end.cancel(revoked());
     }
   }
 
   /** Between its decision and now a call may have waited for the disk, and the policy may have been loaded anew. */
-  #assertCurrent(bound: Bound): void {
+  #assertCurrent(authorized: Authorized): void {
     const { authority, services } = this.#options;
-    if (bound.mounts !== services.mounts && !authority.stillAllows(bound)) throw revoked();
+    const isOld = authorized.bound.mounts !== services.mounts;
+    if (isOld && !authority.stillAllows(authorized)) throw revoked();
   }
 
   /** Cuts off every live call. */
