@@ -38,6 +38,14 @@ describe("processStdio()", () => {
     const flags = Number.parseInt(/flags:\s*(\d+)/.exec(stdout)?.[1] ?? "", 8);
     expect(flags & 0o4000).toBe(0);
   });
+  test("a pipe that may not be opened anew is written to as it is", async () => {
+    // As after sudo -u: the pipe belongs to somebody else. The superuser may open all, unless it has lost that right.
+    const isSuperuser = process.getuid?.() === 0;
+    const weak = isSuperuser ? "setpriv --bounding-set=-all --inh-caps=-all" : "";
+    const line = `f=$(mktemp -u); mkfifo "$f"; exec 3<>"$f"; rm "$f"; chmod 0 /proc/self/fd/3;
+      (${weak} $P flood 40 >&3; echo $? >&2) & head -c ${40 * 64 * 1024} <&3 | wc -c; wait`;
+    expect(await shell(line)).toMatchObject({ stdout: String(40 * 64 * 1024), stderr: "0" });
+  });
   test("input is copied byte for byte", async () => {
     const line =
       "head -c 3000000 /dev/zero | $P copy | cmp - <(head -c 3000000 /dev/zero) && echo ok";

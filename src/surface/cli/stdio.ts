@@ -2,7 +2,7 @@
 // It must never buffer without bound, nor change a pipe that other processes share.
 // Next: cli.ts hands them to commands; render.ts and bytes_output.ts write.
 
-import { constants, fstatSync, openSync } from "node:fs";
+import { constants, fstatSync, openSync, write } from "node:fs";
 import { OperonError } from "../../error.ts";
 import { type Keys, takeKeys } from "./terminal_keys.ts";
 
@@ -44,7 +44,7 @@ export function processStdio(): Stdio {
 class ProcessOutput implements Output {
   readonly #descriptor: 1 | 2;
   #isTty: boolean | undefined;
-  #sink: Bun.FileSink | undefined;
+  #sink: Sink | undefined;
 
   constructor(descriptor: 1 | 2) {
     this.#descriptor = descriptor;
@@ -72,17 +72,58 @@ class ProcessOutput implements Output {
   }
 }
 
+/** Takes bytes in the order they are given. */
+type Sink = Pick<Bun.FileSink, "write" | "flush">;
+
 /**
  * Writing makes a pipe non-blocking for everyone who holds it, so that the next program in a script would fail with
  * EAGAIN. A pipe is therefore opened anew: the new description's flags are ours alone.
  */
-function openSink(descriptor: 1 | 2): Bun.FileSink {
-  if (process.platform === "linux" && fstatSync(descriptor).isFIFO()) {
-    const own = openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK);
-    return Bun.file(own).writer();
+function openSink(descriptor: 1 | 2): Sink {
+  if (process.platform !== "linux" || !fstatSync(descriptor).isFIFO())
+    return Bun.file(descriptor).writer();
+  const { O_WRONLY, O_NONBLOCK } = constants;
+  try {
+    return Bun.file(openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_NONBLOCK)).writer();
+  } catch (error) {
+    // The pipe is another user's: of the one who ran su or sudo.
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    return new SharedPipe(descriptor);
   }
-  return Bun.file(descriptor).writer();
 }
+
+/** A pipe that is written to as it is: a thread waits for its reader. */
+class SharedPipe implements Sink {
+  readonly #descriptor: number;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  async write(data: Uint8Array | string): Promise<number> {
+    const bytes = Buffer.from(data as Uint8Array);
+    for (let at = 0; at < bytes.byteLength; ) at += await this.#some(bytes.subarray(at));
+    return bytes.byteLength;
+  }
+
+  flush(): number {
+    return 0;
+  }
+
+  #some(bytes: Uint8Array): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    write(this.#descriptor, bytes, (error, count) => {
+      if (!error) resolve(count);
+      // Another of those who hold it made it non-blocking.
+      else if (error.code === "EAGAIN") setTimeout(() => resolve(0), FULL_MS);
+      else reject(error);
+    });
+    return promise;
+  }
+}
+
+/** Until a full pipe is tried again (ms). */
+const FULL_MS = 5;
 
 function outputError(error: unknown): OperonError {
   const code = (error as { code?: string }).code ?? "";
