@@ -16,7 +16,7 @@ import multicastDns, { type ResponseOutgoingPacket } from "multicast-dns";
 import type { Discovery, FoundNode } from "../src/contract/services.ts";
 import { KeyPair } from "../src/identity/key.ts";
 import { recordsOf, SERVICE } from "../src/node/discovery/announcement.ts";
-import { operatorPolicy, TestNode } from "./harness/mesh.ts";
+import { operatorPolicy, TestNode, until } from "./harness/mesh.ts";
 
 // Datagrams get lost on a busy machine, and each look takes a second.
 setDefaultTimeout(60_000);
@@ -115,6 +115,16 @@ describe("node.discover", () => {
     expect(own.state).toBe("self");
     const { nodes } = await look(near);
     expect(nodes.some(({ name }) => name === QUIET)).toBe(false);
+  });
+
+  test("finds a daemon from when its configuration says so until it no longer does", async () => {
+    const name = `late-${run}`;
+    await using late = await TestNode.start({ name });
+    late.test.configure({ name, daemon: "  advertise_lan: true" });
+    await find(near, (found) => found.name === name);
+    late.test.configure({ name });
+    const isGone = async () => !(await look(near)).nodes.some((found) => found.name === name);
+    await until(isGone, 30_000);
   });
 
   test("makes nobody known and nobody a principal", async () => {

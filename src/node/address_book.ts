@@ -25,6 +25,13 @@ export interface Address {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Names as the configuration gives them. */
+export interface ConfiguredNames {
+  readonly configured: Readonly<Record<string, ConfiguredNode>>;
+  /** What this node calls itself. */
+  readonly ownName: string;
+}
+
 /** The nodes known by name. */
 export class AddressBook {
   readonly #known: KnownPins;
@@ -32,21 +39,18 @@ export class AddressBook {
   /** Keys by id as they stand in the configuration and in the pins: parsing one costs as much as a small call. */
   readonly #keys = new Map<string, PublicKey>();
   /** Names that mean the own node. */
-  readonly #ownNames: ReadonlySet<string>;
+  #ownNames: ReadonlySet<string>;
 
-  constructor(options: {
-    known: KnownPins;
-    configured: Readonly<Record<string, ConfiguredNode>>;
-    ownName: string;
-  }) {
-    this.#known = options.known;
-    this.#configured = options.configured;
-    this.#ownNames = new Set(["", "local", options.ownName]);
+  constructor({ known, ...names }: ConfiguredNames & { readonly known: KnownPins }) {
+    this.#known = known;
+    this.#configured = names.configured;
+    this.#ownNames = ownNames(names);
   }
 
-  /** Takes over the nodes of a reloaded configuration. */
-  reconfigure(configured: Readonly<Record<string, ConfiguredNode>>): void {
-    this.#configured = configured;
+  /** Takes over the names of a reloaded configuration. */
+  reconfigure(names: ConfiguredNames): void {
+    this.#configured = names.configured;
+    this.#ownNames = ownNames(names);
     this.#keys.clear();
   }
 
@@ -111,4 +115,8 @@ export class AddressBook {
     this.#keys.set(id, key);
     return key;
   }
+}
+
+function ownNames({ ownName }: ConfiguredNames): ReadonlySet<string> {
+  return new Set(["", "local", ownName]);
 }

@@ -3,14 +3,12 @@
 // Next: node.ts serves; main.ts starts this and turns signals into an abort.
 
 import type { Clock } from "../clock.ts";
-import { parseListenAddress } from "../config/listen_address.ts";
 import { watchConfig } from "../config/watch.ts";
 import { DRAIN_MS } from "../limits.ts";
-import { parseEndpoint } from "../wire/dial.ts";
-import { Listener } from "../wire/listener.ts";
 import { openLocalDoor } from "./local_door.ts";
 import { lockHome } from "./lock.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { PublicDoor } from "./public_door.ts";
 import { Witnesses } from "./witnesses.ts";
 
 /** What a daemon tells about itself once it serves. */
@@ -44,9 +42,14 @@ export async function runDaemon(
   lock.forgetCrashed();
   await using node = await Node.open(options);
   await node.audit.append({ event: "started", detail: `operon ${version}` });
-  const listener = listen(node, options);
+  await using door = new PublicDoor(node, options);
+  const reload = async () => {
+    const isTaken = await node.reload();
+    if (isTaken) await door.follow();
+    return isTaken;
+  };
   try {
-    using _door = openLocalDoor({
+    using _local = openLocalDoor({
       path: home.socket_path,
       key,
       clock,
@@ -56,15 +59,13 @@ export async function runDaemon(
     const watching = new AbortController();
     watchConfig(options.configPath, {
       signal: watching.signal,
-      onChange: async () => {
-        await node.reload();
-      },
+      onChange: async () => void (await reload()),
       onError: (error) =>
         notice(
           `The configuration cannot be watched: ${error instanceof Error ? error.message : String(error)}`,
         ),
     });
-    using _announcer = await announce(node, listener, options);
+    await door.announce();
     using _witnesses = new Witnesses({ node, ...options });
     node.connector.keepWarm();
     void node.endRevoked();
@@ -74,61 +75,16 @@ export async function runDaemon(
       endpoint: node.endpoint,
       socket: home.socket_path,
     });
-    reloads?.(() => node.reload());
+    reloads?.(reload);
     await aborted(signal);
     stopping?.();
     watching.abort();
-    listener?.stop();
+    door.stop();
     await node.drain(drainSignal(clock));
   } finally {
     await node.audit.appendRelaxed({ event: "stopped" }).catch(() => {});
     node.connector.close();
-    await listener?.close();
   }
-}
-
-function listen(node: Node, { key, clock }: NodeOptions): Listener | undefined {
-  const { daemon } = node.config;
-  if (!daemon?.listen) return undefined;
-  const { host, port } = parseListenAddress(daemon.listen);
-  const listener = new Listener({
-    host,
-    port,
-    key,
-    clock,
-    allowOrigins: daemon.allow_origins ?? [],
-    established: (channel, keys, remote) =>
-      node.admit(node.connector.adopt(channel, keys.peer, "responder"), remote),
-    rejected: (error, address) => node.rejected(error, address),
-  });
-  node.endpoint ??= `ws://${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
-  return listener;
-}
-
-/** Says on the local network that the node is here, where the configuration wants it. */
-async function announce(
-  node: Node,
-  listener: Listener | undefined,
-  { key, clock, notice }: NodeOptions,
-): Promise<Disposable | undefined> {
-  const { daemon } = node.config;
-  if (!daemon?.advertise_lan) return undefined;
-  const { Announcer } = await import("./discovery/announcer.ts");
-  const announcer =
-    listener &&
-    (await Announcer.open({
-      name: node.nodeId,
-      key: key.publicKey,
-      host: parseListenAddress(daemon.listen ?? "").host,
-      port: listener.port,
-      endpoint: daemon.endpoint && parseEndpoint(daemon.endpoint),
-      clock,
-    }));
-  if (!announcer)
-    notice(
-      `daemon.advertise_lan has no effect: ${listener ? "no network interface does multicast DNS" : "without daemon.listen nobody can connect"}`,
-    );
-  return announcer;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -198,7 +198,10 @@ export class Node implements Caller {
       const before = this.#state.policy.principals;
       this.#state = state;
       this.#mounts = new HostMounts(state.policy.mounts);
-      this.addresses.reconfigure(state.loaded.config.client?.nodes ?? {});
+      this.addresses.reconfigure({
+        configured: state.loaded.config.client?.nodes ?? {},
+        ownName: this.nodeId,
+      });
       this.#runner.reauthorize();
       // A stranger was no principal before either: it may be about to redeem an invitation.
       const revoked = new Set(
