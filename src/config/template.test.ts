@@ -50,9 +50,14 @@ test("configTemplate() has no principals without a key", async () => {
   expect((await parse(configTemplate(rest))).config.policy?.principals).toEqual({});
 });
 
-test("configTemplate() gives a client no daemon and no policy, a daemon no client", async () => {
-  const client = (await parse(configTemplate({ ...parts, role: "client" }))).config;
-  expect(Object.keys(client)).toEqual(["version", "client"]);
+test("configTemplate() gives a client no port, mounts and commands, a daemon no client", async () => {
+  const operations = [...parts.operations, { id: "node.join", effect: "write" }];
+  const text = configTemplate({ ...parts, operations, role: "client" });
+  const client = (await parse(text)).config;
+  expect(Object.keys(client)).toEqual(["version", "daemon", "client", "policy"]);
+  expect(client.daemon?.listen).toBeUndefined();
+  expect(client.policy?.mounts).toEqual([]);
+  expect(client.policy?.roles).toEqual({ operator: [{ allow: ["node.*"] }] });
   const daemon = (await parse(configTemplate({ ...parts, role: "daemon" }))).config;
   expect(Object.keys(daemon)).toEqual(["version", "daemon", "policy"]);
 });

@@ -28,10 +28,9 @@ export function configTemplate(parts: TemplateParts): string {
   const serves = parts.role !== "client";
   const sections = [
     header(parts),
-    ...(serves ? [daemonSection(parts)] : []),
+    serves ? daemonSection(parts) : nameSection(parts),
     ...(parts.role === "daemon" ? [] : [CLIENT]),
-    ...(serves ? [policySection(parts)] : []),
-    ...(serves ? [SECRETS] : []),
+    ...(serves ? [policySection(parts), SECRETS] : [clientPolicySection(parts)]),
   ];
   return `${sections.join("\n\n")}\n`;
 }
@@ -56,6 +55,12 @@ daemon:
   listen: ${quote(listen)}
   # Announcing tells the local network that this node exists; it never lets anybody in.
   advertise_lan: false`;
+}
+
+function nameSection({ nodeId }: TemplateParts): string {
+  return `# What this machine calls itself. It opens no port: that would take \`listen\`.
+daemon:
+  node_id: ${quote(nodeId)}`;
 }
 
 const CLIENT = `# The nodes this machine calls. \`operon node join CODE\` makes them known without an entry here.
@@ -101,6 +106,23 @@ ${has("exec.run") ? ASK_DESTRUCTIVE : ""}${withheld.join("")}
     observer:
       - allow:
 ${wrapped(given.filter(({ effect }) => effect === "read").map(({ id }) => id))}`;
+}
+
+/** Capabilities of a machine that only calls others: joining them, and looking at itself. */
+const CLIENT_CAPABILITIES: readonly string[] = ["node", "capability", "policy", "audit", "trace"];
+
+function clientPolicySection(parts: TemplateParts): string {
+  const own = parts.operations.filter(({ id }) =>
+    CLIENT_CAPABILITIES.some((capability) => id.startsWith(`${capability}.`)),
+  );
+  return `# Who may do what here. What no rule allows is denied; this machine serves no files and runs no commands.
+policy:
+${principals(parts)}
+
+  roles:
+    # Joins other nodes, and looks at what this one knows and did.
+    operator:
+      - allow: ${flow(patternsOf(own))}`;
 }
 
 const EXEC = `  # Where commands may start. This is no sandbox: a command can do whatever the user who runs the daemon can.

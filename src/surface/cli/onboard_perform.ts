@@ -103,7 +103,9 @@ function describe(plan: OnboardPlan, made: Made): OnboardResult {
     ...(serves ? { workspace, listen, reach } : {}),
     created,
     kept,
-    opens: serves ? opened(plan) : ["nothing: this machine only calls others"],
+    opens: serves
+      ? opened(plan)
+      : [`nothing: this machine only calls others; ${nodeId} (its own key) may join them`],
     closed: [
       "no other key has a role, so nobody else may do anything",
       "browsers are refused, and nothing is announced on the local network",
