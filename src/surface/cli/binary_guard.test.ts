@@ -12,7 +12,8 @@ describe("isBinary()", () => {
   });
 
   test("takes NUL, escapes and bytes that are no UTF-8 for binary", () => {
-    for (const text of ["\0", "a\x1b[31m", "\x07"]) expect(isBinary(Buffer.from(text))).toBe(true);
+    for (const text of ["\0", "a\x1b[31m", "\x07", "a\u009b2J", "\u0080"])
+      expect(isBinary(Buffer.from(text))).toBe(true);
     for (const bytes of [
       [0x61, 0xff, 0x61],
       [0xc3, 0x28, 0x61],
@@ -33,6 +34,18 @@ describe("attack 27: bytes that are no text on a terminal", () => {
     expect(no.stderr).toContain("cli.binary_refused");
     const yes = await box(read, { answers, isTty: true, stdin: "y\n" });
     expect([yes.exitCode, yes.stdout]).toEqual([0, "\x7fELF\0"]);
+  });
+
+  test("attack 27: a control character cut in two is found", async () => {
+    const whole = Buffer.from("a\u009b2J");
+    const cut = [whole.subarray(0, 2), whole.subarray(2)];
+    const shown = await box(read, {
+      answers: [...cut.map((part) => ({ base64: part.toString("base64") })), { output: {} }],
+      isTty: true,
+      stdin: "n\n",
+    });
+    expect(shown.exitCode).toBe(130);
+    expect(shown.stdout).not.toContain("2J");
   });
 
   test("go without a question into a pipe, and with --yes", async () => {

@@ -16,9 +16,14 @@ export interface BinaryGuard {
 export function binaryGuard({ context, globals }: Running): BinaryGuard {
   const { stdin, stdout, stderr } = context.stdio;
   let isOpen = globals.yes || globals.json || !stdout.isTty;
+  /** Half a character may stand at its end. */
+  let last = 0;
   return {
     async admit(bytes) {
-      if (isOpen || !isBinary(bytes)) return;
+      if (isOpen || bytes.byteLength === 0) return;
+      const isCut = isC1(last, bytes[0]!);
+      last = bytes.at(-1)!;
+      if (!isCut && !isBinary(bytes)) return;
       const answer =
         stdin.isTty && stderr.isTty
           ? await askingOn(context.stdio).question(
@@ -34,6 +39,7 @@ export function binaryGuard({ context, globals }: Running): BinaryGuard {
 /** Control characters but those that text is laid out with, or bytes that are not UTF-8; a cut character at either end is none. */
 export function isBinary(bytes: Uint8Array): boolean {
   if (bytes.some((byte) => byte < 0x20 && (byte < 0x08 || byte > 0x0d))) return true;
+  if (bytes.some((byte, at) => at > 0 && isC1(bytes[at - 1]!, byte))) return true;
   let start = 0;
   while (start < 3 && start < bytes.length && isContinuation(bytes[start]!)) start++;
   let end = bytes.length;
@@ -46,6 +52,11 @@ export function isBinary(bytes: Uint8Array): boolean {
   } catch {
     return true;
   }
+}
+
+/** Whether two bytes are a control character from U+0080 on: to many terminals U+009B is what `ESC [` is. */
+function isC1(first: number, second: number): boolean {
+  return first === 0xc2 && second >= 0x80 && second < 0xa0;
 }
 
 function isContinuation(byte: number): boolean {
