@@ -8,6 +8,7 @@ import { resolveHome } from "./identity/home.ts";
 import { loadManifest } from "./manifest.ts";
 import { runCli } from "./surface/cli/cli.ts";
 import type { CliContext } from "./surface/cli/context.ts";
+import { escapeLines } from "./surface/cli/escape.ts";
 import { processStdio } from "./surface/cli/stdio.ts";
 import { handWrittenVerbs } from "./verbs.ts";
 import { VERSION } from "./version.ts";
@@ -35,7 +36,7 @@ export function runProgram(argv: readonly string[], entry: Entry): Promise<numbe
           identity === undefined
             ? undefined
             : (await import("./identity/keystore.ts")).loadKey(identity),
-        notice: (text) => stdio.stderr.write(`operon: ${text}\n`),
+        notice: (text) => stdio.stderr.write(`operon: ${escapeLines(text)}\n`),
       };
       if (onlyDaemon) return connectToDaemon(options);
       if (!lasts) return openCaller(options);
