@@ -49,6 +49,11 @@ export function openFolder({ cwd }: CommandFacts, call: StartingCall): MountFold
   }
 }
 
+/** The folder as another process of this user reaches it, for as long as it is open here. */
+export function pinned({ fd }: MountFolder): string {
+  return `/proc/${process.pid}/fd/${fd}`;
+}
+
 /**
  * A declared error for what the system says when a command cannot be started; anything else as it
  * is.

@@ -9,7 +9,7 @@ import type { Call, Handlers } from "../../../contract/capability.ts";
 import { buildEnvironment } from "../environment.ts";
 import type { CommandFacts } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
-import { confinementOrder, openFolder, secretValues, startError } from "../start.ts";
+import { confinementOrder, openFolder, pinned, secretValues, startError } from "../start.ts";
 import { maySee } from "../visibility.ts";
 import { sendInput, startSupervisor } from "./job_channel.ts";
 import {
@@ -69,7 +69,8 @@ export const jobHandlers: Handlers<Operations, Needs> = {
     const executable = facts.executable ?? "";
     try {
       using folder = openFolder(facts, call);
-      const answer = await startSupervisor(folder.path, {
+      const answer = await startSupervisor({
+        cwd: pinned(folder),
         executable,
         argv0: facts.argv0,
         rest: facts.argv.slice(1),

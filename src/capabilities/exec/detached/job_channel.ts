@@ -8,13 +8,11 @@ import { helperCommand } from "../../../self.ts";
 import { INPUT_SOCKET } from "./record.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./supervisor.ts";
 
-/** Starts the process in the command's folder, and waits until it says that the command runs. */
-export async function startSupervisor(
-  cwd: string,
-  order: SupervisorOrder,
-): Promise<SupervisorAnswer> {
+/** Starts the process, and waits until it says that the command runs. */
+export async function startSupervisor(order: SupervisorOrder): Promise<SupervisorAnswer> {
   const child = Bun.spawn(helperCommand("exec-job"), {
-    cwd,
+    // Not the command's folder: the process must not take anything from what lies there.
+    cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
     stdio: ["pipe", "pipe", "ignore"],
     // A session of its own: the end of the node is not its end.

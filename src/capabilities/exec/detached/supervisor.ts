@@ -31,6 +31,8 @@ export interface SupervisorOrder
     | "background"
     | "confinement"
   > {
+  /** Where the command starts; can be reached until the answer is given. */
+  readonly cwd: string;
   /** Host path of the job's folder. */
   readonly job_folder: string;
   readonly log_bytes_max: number;
@@ -46,7 +48,7 @@ export type SupervisorAnswer =
 /** How long whoever sent input may take to hear that it was taken, once the command has ended (ms). */
 const FAREWELL_MS = 500;
 
-/** Runs one job to its end. The working directory is the command's own. */
+/** Runs one job to its end. */
 export async function superviseJob(): Promise<number> {
   const order = JSON.parse(await Bun.stdin.text()) as SupervisorOrder;
   const stop = new AbortController();
@@ -75,7 +77,7 @@ async function supervise(
   const command = redacted(
     run({
       ...order,
-      // The folder this process was started in, whatever its name means by now.
+      // The folder this process is in, whatever its name means by now.
       folder: "/proc/self/cwd",
       output_bytes_max: order.output_bytes_max,
       incoming: input.chunks(),
@@ -86,6 +88,7 @@ async function supervise(
     order.secrets,
   );
   try {
+    process.chdir(order.cwd);
     for (;;) {
       const next = await command.next();
       if (!next.done) {

@@ -6,12 +6,12 @@ import { userInfo } from "node:os";
 import { basename } from "node:path";
 import { systemClock } from "../../../clock.ts";
 import type { Call } from "../../../contract/capability.ts";
-import type { MountFolder, Services } from "../../../contract/services.ts";
+import type { Services } from "../../../contract/services.ts";
 import { helperCommand } from "../../../self.ts";
 import { buildEnvironment } from "../environment.ts";
 import { type CommandFacts, commandFacts, type RunRequest } from "../facts.ts";
 import type { ExecSettings } from "../schema.ts";
-import { confinementOrder, openFolder, secretValues, startError } from "../start.ts";
+import { confinementOrder, openFolder, pinned, secretValues, startError } from "../start.ts";
 import { endingOf } from "./handler.ts";
 import type { HostAnswer, HostRequest } from "./host.ts";
 import { relaySession, type SessionChunk } from "./relay_session.ts";
@@ -160,11 +160,6 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<HostAnswer
   } finally {
     await reader.cancel().catch(() => {});
   }
-}
-
-/** The folder as another process of this user reaches it, for as long as it is open here. */
-function pinned({ fd }: MountFolder): string {
-  return `/proc/${process.pid}/fd/${fd}`;
 }
 
 function loginShell(): string | undefined {
