@@ -1,5 +1,7 @@
 // Every way to start a command on a node is decided as running it is.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { OperonError } from "../src/error.ts";
 import { KeyPair } from "../src/identity/key.ts";
 import { TestHome, TestNode } from "./harness/mesh.ts";
@@ -15,9 +17,11 @@ beforeAll(async () => {
     narrow: { key: "${narrow.publicKey.id}", roles: [narrow] }
   roles:
     careful:
-      - allow: [node.resolve, exec.*]
+      - allow: [node.resolve, audit.list, exec.*]
       - deny: [exec.run]
         when: { argv: [[rm, "**"]] }
+      - ask: [exec.run]
+        when: { argv: [[touch, "**"]] }
     narrow:
       - allow: [node.resolve, exec.start, exec.session]`;
   node = await TestNode.start(new TestHome({ name: "a", policy }));
@@ -39,6 +43,13 @@ describe("a rule about exec.run", () => {
     expect(await codeOf(careful, way, ["rm", "-rf", "/nope"])).toBe("policy.denied");
     expect(await codeOf(careful, way, ["env", "rm", "-rf", "/nope"])).toBe("policy.denied");
     expect(await codeOf(careful, way, ["true"])).toBeUndefined();
+  });
+
+  test.each(ways)("attack 29: that asks for an approval keeps %s from running it", async (way) => {
+    expect(await codeOf(careful, way, ["touch", "made"])).toBe("policy.approval_required");
+    expect(existsSync(join(node.test.workspace, "made"))).toBeFalse();
+    const { values } = await node.call("local", "audit.list", { action: way.split(".")[1] });
+    expect(values.at(-1)).toMatchObject({ event: "decided", decision: { verdict: "ask" } });
   });
 
   test.each(ways)("attack 21: who may not run commands may not by %s", async (way) => {
