@@ -5,7 +5,7 @@ import { builtin } from "../src/builtin.ts";
 import { systemClock } from "../src/clock.ts";
 import { Registry } from "../src/contract/registry.ts";
 import { Node } from "../src/node/node.ts";
-import { operatorPolicy, TestHome, textStream } from "./harness/mesh.ts";
+import { operatorPolicy, TestHome, TestNode, textStream, until } from "./harness/mesh.ts";
 
 function openNode({ home, key }: TestHome): Promise<Node> {
   return Node.open({
@@ -67,3 +67,26 @@ test("a call acts on the mounts it was decided for, whatever is mounted there si
   expect(readFileSync(join(other, "x"), "utf8")).toBe("untouched");
   expect(readFileSync(join(home.workspace, "x"), "utf8")).toBe("new");
 });
+
+test("attack 4: a call ends with the hours in which a rule allows it, though nothing is loaded anew", async () => {
+  let nowMs = Date.UTC(2026, 0, 1, 12);
+  await using node = await TestNode.start({
+    name: "a",
+    clock: { ...systemClock, nowMs: () => nowMs },
+    policy: (own) => `  principals: { own: { key: "${own}", roles: [daily] } }
+  roles:
+    daily:
+      - allow: [exec.run]
+        when: { time: { from: "09:00", to: "17:00" } }`,
+  });
+  const argv = ["sh", "-c", "echo $$ > pid; exec sleep 600"];
+  const outcome = node.call("local", "exec.run", { argv });
+  const pid = () => {
+    const path = join(node.test.workspace, "pid");
+    return existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+  };
+  await until(() => pid() !== "", 30_000);
+  nowMs += 6 * 60 * 60 * 1000;
+  expect((await outcome).error?.code).toBe("policy.revoked");
+  await until(() => !existsSync(`/proc/${pid()}`), 30_000);
+}, 60_000);
