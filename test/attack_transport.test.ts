@@ -318,6 +318,22 @@ describe("attack 11: one stream's reader stops", () => {
   }, 30_000);
 });
 
+test("attack 10: one key's calls are counted over all its sessions, and others' not with them", async () => {
+  const key = KeyPair.generate();
+  const policy = (own: string) => operatorPolicy(own, key.publicKey.id);
+  await using b = await TestNode.start({ name: "b", policy });
+  const follow = { operation: "audit.follow", input: {} };
+  const peers = await Promise.all([1, 2, 3].map(() => RawPeer.connect(b.endpoint, key)));
+  for (const peer of peers.slice(0, 2))
+    for (let index = 0; index < 256; index++) peer.send(peer.sign(follow));
+  const last = peers[2] as RawPeer;
+  await until(async () => refusal(await last.call(INFO)) === "node.too_many_calls", 20_000);
+  expect((await b.call("local", "node.info", {})).error).toBeUndefined();
+  for (const peer of peers.slice(0, 2)) peer.socket.close();
+  await until(async () => refusal(await last.call(INFO)) === "allowed", 20_000);
+  last.socket.close();
+}, 60_000);
+
 describe("attack 13: clocks", () => {
   test("a caller whose clock is a day off is told so", async () => {
     const peer = await RawPeer.connect(a.endpoint, friend);

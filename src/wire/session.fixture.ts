@@ -32,6 +32,8 @@ export class Pair {
   readonly told: string[] = [];
   /** Why the channel was closed; `undefined` while it is open. */
   closeReason: string | undefined;
+  /** What the session's channel holds for a peer that does not read (bytes). */
+  bufferedBytes = 0;
   readonly #far = memoryChannels();
   readonly #inbox: Message[] = [];
 
@@ -47,6 +49,7 @@ export class Pair {
         this.closeReason = reason;
       },
     };
+    Object.defineProperty(near, "bufferedBytes", { get: () => this.bufferedBytes });
     this.session = new Session({
       channel: near,
       role,
@@ -62,6 +65,12 @@ export class Pair {
         closed: (reason) => void this.told.push(`closed ${reason}`),
       },
     });
+  }
+
+  /** The peer has read everything. */
+  drain(): void {
+    this.bufferedBytes = 0;
+    this.#far[0].events?.drain();
   }
 
   /** Sends messages in one record and lets the session act on them. */

@@ -75,6 +75,30 @@ describe("attack 11: a reader that stops", () => {
     expect(await bytesOn(pair, 1)).toBeLessThanOrEqual(CREDIT_BYTES_INITIAL);
   });
 
+  test("write() waits while the connection holds 4 MiB, and goes on when they are gone", async () => {
+    const { pair, stream } = await served();
+    pair.bufferedBytes = 4 * 1024 * KIB;
+    const writing = stream.outgoing.write(new Uint8Array(64 * KIB));
+    for (let turn = 0; turn < 10; turn++) await settle();
+    expect(await bytesOn(pair, 1)).toBe(0);
+    pair.drain();
+    await writing;
+    expect(await bytesOn(pair, 1)).toBe(64 * KIB);
+  });
+
+  test("a session ends whose connection holds more than 16 MiB", async () => {
+    const { pair } = await served();
+    for (const [bufferedBytes, reason] of [
+      [16 * 1024 * KIB, undefined],
+      [16 * 1024 * KIB + 1, "wire.peer_not_reading"],
+    ] as const) {
+      pair.bufferedBytes = bufferedBytes;
+      await pair.send({ type: "ping", token: 1n });
+      await settle();
+      expect(pair.closeReason).toBe(reason);
+    }
+  });
+
   test("writes of many small chunks are bounded as those of few large ones", async () => {
     const { pair, stream } = await served();
     const writing = (async () => {
@@ -140,6 +164,16 @@ describe("attack 11: a writer that does not stop", () => {
     const credit = await pair.received("credit");
     expect(credit.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(100 * KIB);
   });
+});
+
+test("attack 11: what the streams of one session may hold unread stays below 64 MiB and a window each has anyhow", async () => {
+  const pair = new Pair();
+  const ids = Array.from({ length: 256 }, (_, index) => 1 + 2 * index);
+  await pair.send(pair.requests(ids));
+  for (const { stream } of pair.served) void stream.incoming[Symbol.asyncIterator]().next();
+  const credit = await pair.received("credit");
+  const granted = credit.reduce((sum, { bytes }) => sum + bytes, 0);
+  expect(ids.length * CREDIT_BYTES_INITIAL + granted).toBeLessThanOrEqual(64 * 1024 * KIB);
 });
 
 describe("a stream", () => {
