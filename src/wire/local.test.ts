@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, spyOn, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -198,6 +198,19 @@ test("the socket is for its user only, replaces a stale one and goes with its li
   expect(statSync(path).mode & 0o777).toBe(0o600);
   listener[Symbol.dispose]();
   expect(existsSync(path)).toBeFalse();
+});
+
+test("attack 5: a process of another user is turned away, whatever the socket's mode", async () => {
+  const path = socketPath();
+  let accepted = 0;
+  const listener = new LocalListener(path, () => accepted++);
+  cleanups.push(() => listener[Symbol.dispose]());
+  // As the listener sees it: this process is another user's.
+  const own = spyOn(process, "getuid").mockReturnValue((process.getuid?.() ?? 0) + 1);
+  cleanups.push(() => own.mockRestore());
+  const client = await raw(path);
+  await new Promise((resolve) => client.once("close", resolve));
+  expect(accepted).toBe(0);
 });
 
 test("dialLocal() says that there is no daemon when nobody listens", async () => {
