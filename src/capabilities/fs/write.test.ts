@@ -254,6 +254,30 @@ test("a writer waits while another process holds the folder's lock, and gives up
   expect(names()).toEqual(["b"]);
 });
 
+test("attack 20: whatever may be guarded by a version waits while another process holds the folder's lock", async () => {
+  for (const name of ["cut", "mode", "gone", "moved"])
+    writeFileSync(at(name), "old", { mode: 0o644 });
+  const state = () => [
+    names(),
+    readFileSync(at("cut"), "utf8"),
+    (statSync(at("mode")).mode & 0o777).toString(8),
+  ];
+  const before = state();
+  const holder = openSync(at(""), "r");
+  expect(native().tryLock(holder)).toBe(true);
+  const waiting = [
+    bench.call("truncate", { path: "/cut", size_bytes: 1 }),
+    bench.call("chmod", { path: "/mode", mode: "600" }),
+    bench.call("rm", { path: "/gone" }),
+    bench.call("rename", { path: "/moved", to: "/there" }),
+  ];
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(state()).toEqual(before);
+  closeSync(holder);
+  await Promise.all(waiting);
+  expect(state()).toEqual([["cut", "mode", "there"], "o", "600"]);
+});
+
 describe("truncate", () => {
   test("cuts and extends in place", async () => {
     writeFileSync(at("a"), "hello");
