@@ -27,6 +27,15 @@ test("attack 22: the daemon's own loader and runtime variables are never passed 
   expect(names.filter((name) => /^(LD_|DYLD_|BUN_|OPERON_)/i.test(name))).toEqual([]);
 });
 
+test("attack 22: what a caller may not set is left out, even where nobody refused it", () => {
+  const allowing = settings({ allow: [...DANGEROUS, "OK"] });
+  const asked = Object.fromEntries([...DANGEROUS, "OK", "NOT_LISTED"].map((name) => [name, "/x"]));
+  expect(Object.entries(buildEnvironment(allowing, {}, asked))).toEqual([
+    ["PATH", SEARCH_PATH_DEFAULT.join(":")],
+    ["OK", "/x"],
+  ]);
+});
+
 test("attack 22: a call that sets one fails by name before anything runs", async () => {
   using bench = new Bench({ roots: ["/"], env: { allow: ["LD_PRELOAD", "OK"] } });
   for (const name of ["LD_PRELOAD", "NOT_LISTED"]) {

@@ -14,6 +14,7 @@ import { OperonError } from "../../../error.ts";
 import { isConfined } from "../../../wire/local_peer.ts";
 import { Bench, until } from "../exec.fixture.ts";
 import { listProcesses } from "../process_table.ts";
+import { landlockVersion } from "./landlock.ts";
 import { protectionFor } from "./protection.ts";
 
 /** As a node's home: what is in it is the node's own. */
@@ -45,6 +46,11 @@ const WAYS: Readonly<Record<string, string>> = {
 
 // Landlock, mount namespaces and control groups are Linux's: elsewhere commands run unprotected, and say so.
 describe.skipIf(process.platform !== "linux")("a protected command", () => {
+  test("attack 23: is protected wherever the kernel has Landlock", () => {
+    if (landlockVersion() >= 2) expect(kind).not.toBe("none");
+    else expect(kind).toBe("none");
+  });
+
   for (const [way, script] of Object.entries(WAYS)) {
     test(`attack 23: does not get at the node's own files ${way}`, async () => {
       const set = { HOME_OF_NODE: home, NODE: String(process.pid) };
@@ -90,6 +96,14 @@ describe.skipIf(process.platform !== "linux")("a protected command", () => {
     } else {
       expect((await bench.run({ argv: ["true"] })).output.protection).toBe(kind);
     }
+  });
+
+  test("attack 23: policy that requires protection keeps it from signalling what is outside", async () => {
+    // Older kernels cannot.
+    if (kind === "none" || landlockVersion() < 6) return;
+    using bench = new Bench({ roots, protect: "required" }, [home]);
+    const command = `kill -0 $$ && echo itself; kill -0 ${process.pid} && echo the node`;
+    expect((await bench.run({ command })).text).toBe("itself\n");
   });
 
   test("attack 23: one that would stand in the node's own folder cannot be protected", async () => {
