@@ -85,6 +85,23 @@ describe("a call to a node that went silent", () => {
   });
 });
 
+test("attack 25: the stream of a call that failed is not taken for whole", async () => {
+  const { sent } = unanswered();
+  const error = { code: "test.broken", kind: "aborted", message: "It broke" } as const;
+  const body: ResponseBody = { request: DIGEST, ok: false, error };
+  const response = Promise.resolve({ bytes: encodeResponse(body), body });
+  const call = ongoingCall({ ...sent, response }, () => "node", {});
+  const payload = new TextEncoder().encode("half");
+  sent.stream.incoming.push({ channel: 0, values: false, payload }, { end: false, position: 0 });
+  sent.stream.incoming.close();
+  const read: unknown[] = [];
+  const reading = (async () => {
+    for await (const chunk of call.chunks) read.push(chunk);
+  })();
+  await expect(reading).rejects.toMatchObject({ code: "test.broken" });
+  expect(read).toHaveLength(1);
+});
+
 test("ongoingCall() leaves no timer behind once answered", async () => {
   const clock = new ManualClock();
   const { sent } = unanswered();
