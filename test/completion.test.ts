@@ -146,7 +146,7 @@ describe.each([
   ],
   ["fish", ["fish", "--no-config", "-i"], "operon completion fish | source"],
 ])("%s", (_name, argv, load) => {
-  test("attack 26: inserts names of files so that they mean themselves, and runs none", async () => {
+  test("attack 27: inserts names of files so that they mean themselves, and runs none", async () => {
     const work = mkdtempSync(join(folder, "work-"));
     await using terminal = new TypedTerminal({
       argv: ["env", "-C", work, ...argv],
