@@ -47,6 +47,18 @@ test("a stranger's tries at an open invitation do not fill the audit log", async
   );
 }, 60_000);
 
+test("a proof of whatever characters is refused as one that does not hold", async () => {
+  await using node = await TestNode.start({ name: "a" });
+  await node.call("local", "node.invite", { roles: ["operator"] });
+  const peer = await RawPeer.connect(node.facts.endpoint ?? "", KeyPair.generate());
+  for (const proof of ["0".repeat(64), "é".repeat(64), "é".repeat(32)]) {
+    const answer = await peer.call({ operation: "node.redeem", input: { proof } });
+    expect(answer).toMatchObject({ ok: false, error: { code: "node.invite_invalid" } });
+  }
+  expect(node.notices).toEqual([]);
+  peer.socket.close();
+});
+
 test("a node that invites cannot take a name the configuration keeps for another", async () => {
   const home = new TestHome({ name: "a" });
   home.configure({ name: "a", nodes: ` prod: { endpoint: "ws://127.0.0.1:9" } ` });

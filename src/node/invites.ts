@@ -146,5 +146,6 @@ function proofFrom(verifier: string, inviter: PublicKey, joinerKeyId: string): s
 }
 
 function sameText(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+  const [one, other] = [Buffer.from(a), Buffer.from(b)];
+  return one.byteLength === other.byteLength && timingSafeEqual(one, other);
 }
