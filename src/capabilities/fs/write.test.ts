@@ -278,6 +278,18 @@ test("attack 20: whatever may be guarded by a version waits while another proces
   expect(state()).toEqual([["cut", "mode", "there"], "o", "600"]);
 });
 
+test("attack 20: a file that changed while its removal waited for the lock stays", async () => {
+  const { version } = (await bench.call("write", { path: "/a" }, { content: "old" })).output;
+  const holder = openSync(at(""), "r");
+  expect(native().tryLock(holder)).toBe(true);
+  const removing = bench.failure("rm", { path: "/a", expected_version: version });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  writeFileSync(at("a"), "changed");
+  closeSync(holder);
+  expect(await removing).toBe("fs.version_mismatch");
+  expect(readFileSync(at("a"), "utf8")).toBe("changed");
+});
+
 describe("truncate", () => {
   test("cuts and extends in place", async () => {
     writeFileSync(at("a"), "hello");
