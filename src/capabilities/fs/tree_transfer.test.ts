@@ -195,6 +195,20 @@ async function* from(events: readonly TreeEvent[]) {
 const receive = (events: readonly TreeEvent[]) =>
   b.failure("receive_tree", { path: "/t" }, { content: encodeTree(from(events)) });
 
+test("attack 20: a file that changed while it was received in its place keeps the change", async () => {
+  const { version } = (await b.call("write", { path: "/t" }, { content: "old" })).output;
+  const [head, data, tail] = file("", "new") as [TreeEvent, TreeEvent, TreeEvent];
+  async function* content() {
+    yield* encodeTree(from([head, data]));
+    writeFileSync(at(b, "t"), "changed");
+    yield* encodeTree(from([tail]));
+  }
+  const input = { path: "/t", expected_version: version };
+  const failure = await b.failure("receive_tree", input, { content: content() });
+  expect(failure).toBe("fs.version_mismatch");
+  expect(readFileSync(at(b, "t"), "utf8")).toBe("changed");
+});
+
 describe("attack 39: a tree from a hostile sender", () => {
   test("cannot name anything outside its root", async () => {
     const names = ["..", "../x", "/etc/x", "a/../../x", ".", "a\0b", "", "a//b", "x/"];
@@ -298,6 +312,13 @@ describe("TreeDecoder", () => {
       );
       const read = decode(...pieces).filter(({ kind }) => kind !== "data");
       expect(read).toEqual(events.filter(({ kind }) => kind !== "data"));
+    }
+  });
+
+  test("attack 39: refuses a frame as soon as its length is too much, before any of it comes", () => {
+    for (const length of [1024 * 1024, 0xffffffff]) {
+      const decoder = new TreeDecoder(failing);
+      expect(() => [...decoder.push(frame("E", "", length))]).toThrow("stream_invalid");
     }
   });
 
