@@ -3,7 +3,24 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry } from "../src/audit/entry.ts";
-import { type TestHome, TestNode, textStream } from "./harness/mesh.ts";
+import { builtin } from "../src/builtin.ts";
+import { systemClock } from "../src/clock.ts";
+import { Registry } from "../src/contract/registry.ts";
+import { OperonError } from "../src/error.ts";
+import { Node } from "../src/node/node.ts";
+import { TestHome, TestNode, textStream } from "./harness/mesh.ts";
+
+function openNode({ home, key }: TestHome): Promise<Node> {
+  return Node.open({
+    home,
+    configPath: home.config_path,
+    key,
+    registry: new Registry(Object.values(builtin)),
+    clock: systemClock,
+    version: "test",
+    notice: () => {},
+  });
+}
 
 function entriesOf({ home }: TestHome): AuditEntry[] {
   const segment = readdirSync(home.audit_path).find((name) => /^\d+\.jsonl$/.test(name)) as string;
@@ -30,4 +47,51 @@ test("attack 36: a call that changed something is answered after both its entrie
     );
     expect(finished?.outcome?.ok).toBeTrue();
   }
+});
+
+test("attack 36: a call that changed something is not answered while its last entry is not on disk", async () => {
+  using home = new TestHome({ name: "a" });
+  await using node = await openNode(home);
+  const append = node.audit.append.bind(node.audit);
+  const finishing = Promise.withResolvers<void>();
+  const durable = Promise.withResolvers<void>();
+  node.audit.append = async (record) => {
+    if (record.event === "finished") {
+      finishing.resolve();
+      await durable.promise;
+    }
+    return append(record);
+  };
+  const outgoing = textStream("new");
+  let isAnswered = false;
+  const answered = node
+    .call("local", "fs.write", { path: "/x" }, { outgoing })
+    .output.finally(() => {
+      isAnswered = true;
+    });
+  await finishing.promise;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(isAnswered).toBeFalse();
+  durable.resolve();
+  expect(await answered).toMatchObject({ created: true });
+});
+
+test("attack 35: while the log cannot be written nothing is served but a look at the log", async () => {
+  using home = new TestHome({ name: "a" });
+  await using node = await openNode(home);
+  const failure = new OperonError({
+    code: "audit.unavailable",
+    kind: "unavailable",
+    message: "Full",
+  });
+  Object.defineProperty(node.audit, "failure", { get: () => failure });
+  const codeOf = (operation: string, input: object) =>
+    node.call("local", operation, input).output.then(
+      () => undefined,
+      ({ code }: OperonError) => code,
+    );
+  expect(await codeOf("fs.stat", { path: "/" })).toBe("audit.unavailable");
+  expect(await codeOf("fs.mkdir", { path: "/made" })).toBe("audit.unavailable");
+  expect(await codeOf("audit.verify", {})).toBeUndefined();
+  expect(readdirSync(home.workspace)).toEqual([]);
 });

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
+import * as files from "node:fs";
 import {
   appendFileSync,
   readFileSync,
@@ -9,6 +10,7 @@ import {
 } from "node:fs";
 import { ManualClock } from "../../test/clock.ts";
 import { CHECKPOINTS_FILE } from "./checkpoint.ts";
+import * as descriptor from "./descriptor.ts";
 import { hashLine } from "./line.ts";
 import { copyOf, KEY, linesOf, openLog, record, temporaryFolder } from "./log.fixture.ts";
 import { listSegments } from "./segment.ts";
@@ -121,6 +123,25 @@ describe("attack 35: a power cut", () => {
     });
     expect((await verifyAudit(folder.path)).problems).toEqual([]);
   });
+});
+
+test("attack 35: no entry is acknowledged before the disk was told to keep it", async () => {
+  using folder = temporaryFolder();
+  const waiting = spyOn(descriptor, "dataSync");
+  const blocking = spyOn(files, "fdatasyncSync");
+  const syncs = () => waiting.mock.calls.length + blocking.mock.calls.length;
+  try {
+    const log = await openLog(folder.path);
+    for (let i = 1; i <= 20; i++) {
+      const before = syncs();
+      await log.append(record(i));
+      expect(syncs()).toBeGreaterThan(before);
+    }
+    await log.close();
+  } finally {
+    waiting.mockRestore();
+    blocking.mockRestore();
+  }
 });
 
 describe("attack 35: a full disk", () => {
