@@ -1,6 +1,7 @@
 // Attacks on the transport, against real daemons on loopback.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
+import { systemClock } from "../src/clock.ts";
 import { OperonError } from "../src/error.ts";
 import { KeyPair } from "../src/identity/key.ts";
 import { encode } from "../src/wire/codec.ts";
@@ -182,6 +183,27 @@ describe("attack 6: envelopes out of place", () => {
     late.socket.close();
   });
 
+  test("a replay is refused after a restart with the clock set back", async () => {
+    const policy = (own: string) => operatorPolicy(own, friend.publicKey.id);
+    const home = new TestHome({ name: "b", policy });
+    const before = await TestNode.start(home);
+    const peer = await RawPeer.connect(before.endpoint, friend);
+    const message = peer.sign(INFO);
+    const [request] = message.requests;
+    peer.send(message);
+    expect((await peer.response(request?.stream_id as number))?.ok).toBeTrue();
+    await before.stop();
+    // By less than a request's time may differ from the node's: only its log tells that it was served.
+    const clock = { ...systemClock, nowMs: () => Date.now() - 20_000 };
+    Object.assign(home, { options: { ...home.options, clock } });
+    await using after = await TestNode.start(home);
+    const late = await RawPeer.connect(after.endpoint, friend);
+    const stream_id = late.newStreamId();
+    late.send({ ...message, requests: [{ stream_id, bytes: request?.bytes as Uint8Array }] });
+    expect(refusal(await late.response(stream_id))).toBe("wire.stale");
+    late.socket.close();
+  });
+
   test("a changed request under a good signature ends the session", async () => {
     const peer = await RawPeer.connect(a.endpoint, friend);
     const message = peer.sign(INFO);
@@ -317,6 +339,18 @@ describe("attack 11: one stream's reader stops", () => {
     expect((await a.call("local", "node.info", {})).error).toBeUndefined();
   }, 30_000);
 });
+
+test("attack 10: a connection that never becomes one of ours is dropped by itself", async () => {
+  const begun = ["", "GET /operon HTTP/1.1\r\nHost: 127.0.0.1\r\n"].map((text) => {
+    const socket = createConnection({ host: "127.0.0.1", port: a.port });
+    socket.on("error", () => {});
+    if (text !== "") socket.write(text);
+    return new Promise((resolve) => socket.once("close", resolve));
+  });
+  const mute = await RawSocket.open(a.endpoint);
+  await Promise.all([...begun, mute.closed()]);
+  expect(mute.closeReason).toBe("wire.handshake_timeout");
+}, 40_000);
 
 test("attack 10: one key's calls are counted over all its sessions, and others' not with them", async () => {
   const key = KeyPair.generate();
