@@ -46,6 +46,20 @@ test("attack 12: a key pinned on first use is not silent, and cannot change afte
   await again.stop();
 });
 
+test("attack 12: a pin takes a new endpoint for its key, and never another key", () => {
+  using home = new TestHome({ name: "a" });
+  const known = KnownNodes.open(home.home.known_nodes_path);
+  const key = KeyPair.generate().publicKey.id;
+  known.pin({ name: "gpu", key, endpoint: "ws://192.0.2.7:7789" });
+  known.pin({ name: "gpu", key, endpoint: "ws://192.0.2.8:7789" });
+  const other = { name: "gpu", key: KeyPair.generate().publicKey.id };
+  expect(() => known.pin(other)).toThrow("another key than the one pinned");
+  expect(known.find("gpu")).toEqual({ name: "gpu", key, endpoint: "ws://192.0.2.8:7789" });
+  known.remove("gpu");
+  known.pin(other);
+  expect(KnownNodes.open(home.home.known_nodes_path).find("gpu")).toEqual(other);
+});
+
 test("attack 12: control bytes and look-alikes are no names", () => {
   using home = new TestHome({ name: "a" });
   const known = KnownNodes.open(home.home.known_nodes_path);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { ManualClock } from "../../../test/clock.ts";
 import { KeyPair } from "../../identity/key.ts";
 import { announcementsIn, recordsOf } from "./announcement.ts";
-import { announcedAddresses, endpointOn } from "./announcer.ts";
-import { interfaceAddresses } from "./multicast.ts";
+import { Announcer, announcedAddresses, endpointOn } from "./announcer.ts";
+import { interfaceAddresses, openMulticast } from "./multicast.ts";
 
 describe("announcedAddresses()", () => {
   test("is loopback alone for a node that listens there", () => {
@@ -19,6 +20,29 @@ describe("announcedAddresses()", () => {
     for (const host of ["fd00::7", "gpu.example.com"])
       expect(announcedAddresses(host)).toEqual(interfaceAddresses({ loopback: false }));
   });
+});
+
+test("attack 12: a flood of questions is answered five times a second", async () => {
+  const clock = new ManualClock();
+  const key = KeyPair.generate().publicKey;
+  const options = { name: "quiet", key, host: "127.0.0.1", port: 7789, endpoint: undefined, clock };
+  let heard = 0;
+  using listening = await openMulticast(["127.0.0.1"], {
+    response: ({ additionals }) => {
+      if (additionals.some(({ name }) => name.includes(key.fingerprint))) heard++;
+    },
+  });
+  using announcer = await Announcer.open(options);
+  const ask = async (passedMs: number) => {
+    for (let index = 0; index < 100; index++) announcer?.answer();
+    clock.advance(passedMs);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  };
+  expect(listening.addresses).toEqual(["127.0.0.1"]);
+  await ask(199);
+  expect(heard).toBeLessThanOrEqual(1);
+  await ask(1);
+  expect(heard).toBeLessThanOrEqual(2);
 });
 
 describe("endpointOn()", () => {
