@@ -305,11 +305,13 @@ test("sessions whose recording is required are kept, and refused when too many a
 test("attack 26: a thousand sessions leave no terminal and no process behind", async () => {
   // Other tests of this process hold terminals of their own.
   const before = heldTerminals();
+  const startedBefore = children().length;
   for (let round = 0; round < 100; round++) {
     await Promise.all(Array.from({ length: 10 }, () => open("true").done));
   }
   await until(() => heldTerminals() <= before, WAIT_MS);
   expect(heldTerminals()).toBeLessThanOrEqual(before);
+  await until(() => children().length <= startedBefore, WAIT_MS);
 }, 300_000);
 
 test("a flood in one session does not keep the node from other work", async () => {
@@ -334,10 +336,14 @@ test("a flood in one session does not keep the node from other work", async () =
 
 /** Terminals held by this process, which is the daemon here, and by what it started. */
 function heldTerminals(): number {
-  const children = readdirSync("/proc/self/task").flatMap((thread) =>
+  return [String(process.pid), ...children()].flatMap(terminalsOf).length;
+}
+
+/** What this process started and has not ended, or was not waited for. */
+function children(): readonly string[] {
+  return readdirSync("/proc/self/task").flatMap((thread) =>
     readFileSync(`/proc/self/task/${thread}/children`, "latin1").split(" ").filter(Boolean),
   );
-  return [String(process.pid), ...children].flatMap(terminalsOf).length;
 }
 
 function terminalsOf(pid: string): readonly string[] {
