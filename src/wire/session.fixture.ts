@@ -128,7 +128,8 @@ export class Pair {
     request: Uint8Array,
     body: Partial<ResponseBody> = {},
   ): Extract<Message, { type: "responses" }> {
-    const answer = { request: leafHash(request), ok: true, output: {}, ...body } as ResponseBody;
+    const good = body.ok === false ? {} : { ok: true, output: {} };
+    const answer = { request: leafHash(request), ...good, ...body } as ResponseBody;
     const bytes = encodeResponse(answer);
     const batch = signResponses({ key: PEER, timeMs: this.clock.nowMs(), responses: [bytes] });
     return { type: "responses", batch, responses: [{ stream_id, bytes }] };
