@@ -4,7 +4,6 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { builtin } from "../src/builtin.ts";
-import type { Caller } from "../src/contract/caller.ts";
 import { Registry } from "../src/contract/registry.ts";
 import { planRelay, relay, relayDirectly } from "../src/contract/relay.ts";
 import { OperonError } from "../src/error.ts";
@@ -12,6 +11,7 @@ import { KeyPair } from "../src/identity/key.ts";
 import { encodeRequest } from "../src/wire/envelope.ts";
 import { signHandedRequest } from "../src/wire/handed_request.ts";
 import { operatorPolicy, TestHome, TestNode } from "./harness/mesh.ts";
+import { RawPeer } from "./harness/raw_peer.ts";
 
 const described = new Registry(Object.values(builtin))
   .describe()
@@ -30,7 +30,7 @@ let lonely: TestNode;
 function policy(own: string, ...others: readonly string[]): string {
   return `${operatorPolicy(own, ...others).replace(
     "  roles:",
-    `    guest: { key: "${guest.publicKey.id}", roles: [guest] }\n  roles:\n    guest:\n      - allow: [node.resolve]\n      - allow: [fs.send_tree, fs.read, fs.list]\n        on: ["fs:workspace/src/**"]\n      - allow: [fs.receive_tree, fs.fetch_tree, fs.survey_tree, fs.write, fs.mkdir, fs.list]\n        on: ["fs:workspace/guest/**"]`,
+    `    guest: { key: "${guest.publicKey.id}", roles: [guest] }\n  roles:\n    guest:\n      - allow: [node.resolve]\n      - allow: [fs.send_tree, fs.read, fs.list]\n        on: ["fs:workspace/src/**"]\n      - allow: [fs.receive_tree, fs.fetch_tree, fs.survey_tree, fs.transfer, fs.write, fs.mkdir, fs.list]\n        on: ["fs:workspace/guest/**"]`,
   )}`;
 }
 
@@ -53,6 +53,8 @@ beforeAll(async () => {
   writeFileSync(join(home.workspace, "src/deep/b"), randomBytes(300_000));
   mkdirSync(join(home.workspace, "secrets"));
   writeFileSync(join(home.workspace, "secrets/key"), "key");
+  // The other node may read it, the guest may not.
+  writeFileSync(join(home.workspace, "guarded"), "guarded");
   mkdirSync(join(other.workspace, "guest"));
 });
 
@@ -187,15 +189,18 @@ describe("fs.copy between two nodes", () => {
     await using caller = await b.caller(guest);
     const secret = relayed("/secrets", "/guest/stolen");
     expect(await relayDirectly(caller, secret)).toBeUndefined();
-    const input = { ...secret.input, from_node: "a", to_node: "b" };
-    const asked = caller.call("b", "fs.transfer", input).output;
-    expect(["fs.not_own", "policy.denied"]).toContain((await codeOf(asked))!);
-    // Nor for a node that is a principal with every right here.
-    const remote = (await a.caller()).call("local", "fs.stat", { path: "/" });
-    await remote.output;
-    const fromPeer: Caller = await a.caller();
-    const peer = fromPeer.call("b", "fs.transfer", { ...input, to_node: "b" }).output;
-    expect(["fs.not_own", "node.unknown"]).toContain((await codeOf(peer))!);
+    const ends = { from_node: "a", to_node: "b", to: "/guest/stolen" };
+    // Policy lets the guest ask, and would let the node itself read it.
+    const input = { ...ends, path: "/guarded" };
+    expect(await codeOf(caller.call("b", "fs.transfer", input).output)).toBe("fs.not_own");
+    // Nor for a node that is a principal with every right here, nor for its own key when another relays the call.
+    const peer = (await far.caller()).call("b", "fs.transfer", input).output;
+    expect(await codeOf(peer)).toBe("fs.not_own");
+    const relaying = await RawPeer.connect(b.endpoint, far.test.key);
+    const asked = { operation: "fs.transfer", input };
+    const answer = await relaying.call(asked, { key: b.test.key });
+    expect(answer).toMatchObject({ ok: false, error: { code: "fs.not_own" } });
+    relaying.socket.close();
     expect(readdirSync(join(b.test.workspace, "guest"))).not.toContain("stolen");
   });
 
