@@ -221,6 +221,15 @@ describe("a job whose surroundings die", () => {
   });
 });
 
+test("attack 28: no more jobs run at once than policy says", async () => {
+  await using strict = await TestNode.start({ name: "strict", exec: "jobs: { max: 1 }" });
+  const begin = (command: string) => strict.call("local", "exec.start", { command });
+  const first = (await begin("sleep 600")).output as { id: string };
+  expect((await begin("true")).error?.code).toBe("exec.jobs_full");
+  await strict.call("local", "exec.cancel", first);
+  expect((await begin("true")).error).toBeUndefined();
+});
+
 test("a job's log stays below its bound, and what is dropped is counted", async () => {
   const { LogReader, LogWriter, logBytes } = await import(
     "../src/capabilities/exec/detached/log.ts"

@@ -302,6 +302,25 @@ test("sessions whose recording is required are kept, and refused when too many a
   }
 });
 
+test("attack 28: no more sessions run at once than policy says", async () => {
+  await using strict = await TestNode.start({
+    name: "strict",
+    exec: "session: { running_max: 1 }",
+  });
+  const caller = await strict.caller();
+  const first = caller.call("local", "exec.session", { command: "sleep 600" });
+  first.output.catch(() => {});
+  const ids = async () => {
+    const { output } = await strict.call("local", "exec.sessions", {});
+    return (output as Listed).sessions.map(({ id }) => id);
+  };
+  await until(async () => (await ids()).length === 1, WAIT_MS);
+  const open = () => strict.call("local", "exec.session", { command: "true" });
+  expect((await open()).error?.code).toBe("exec.busy");
+  await strict.call("local", "exec.hangup", { id: (await ids())[0] });
+  expect((await open()).error).toBeUndefined();
+});
+
 test("attack 26: a thousand sessions leave no terminal and no process behind", async () => {
   // Other tests of this process hold terminals of their own.
   const before = heldTerminals();
