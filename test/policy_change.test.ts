@@ -68,6 +68,27 @@ test("a call acts on the mounts it was decided for, whatever is mounted there si
   expect(readFileSync(join(home.workspace, "x"), "utf8")).toBe("new");
 });
 
+test("attack 33: a configuration that is not valid, or half-written, changes nothing", async () => {
+  using home = new TestHome({ name: "a" });
+  await using node = await openNode(home);
+  const good = readFileSync(home.home.config_path, "utf8");
+  const bad = [
+    good.replace("roles:", "rolls:"),
+    good.slice(0, good.length / 2),
+    "",
+    "version: 2\n",
+  ];
+  for (const text of bad) {
+    writeFileSync(home.home.config_path, text);
+    expect(await node.reload()).toBeFalse();
+    expect(await node.call("local", "fs.stat", { path: "/" }).output).toMatchObject({
+      type: "folder",
+    });
+    const denied = node.call("local", "fs.stat", { path: "/secrets/key" }).output;
+    await expect(denied).rejects.toMatchObject({ code: "policy.denied" });
+  }
+});
+
 test("attack 4: a call ends with the hours in which a rule allows it, though nothing is loaded anew", async () => {
   let nowMs = Date.UTC(2026, 0, 1, 12);
   await using node = await TestNode.start({
