@@ -60,6 +60,15 @@ describe("service forward", () => {
     expect(command.stderr.text).toContain("echo, counting");
   });
 
+  test.each([
+    ["forward", "udp"],
+    ["forward-udp", "echo"],
+  ])("%s says at once that %s is a service of another protocol", async (verb, id) => {
+    await using command = new StayingCommand(pair.near, "service", verb, "far", id);
+    await command.port();
+    await until(() => command.stderr.text.includes(`far lists no "${id}" for you now`));
+  });
+
   test("says at once that the node does not answer, and stays", async () => {
     await using command = new StayingCommand(pair.near, "service", "forward", "away", "echo");
     await command.port();
@@ -157,8 +166,9 @@ describe("service forward", () => {
 
   test("fails when the port is taken", async () => {
     const command = forward("echo", "--listen", `127.0.0.1:${echo.port}`);
-    expect(await command.exitCode).toBe(255);
+    expect(await command.exitCode).toBe(7);
     expect(command.stderr.text).toContain("wire.listen_failed");
+    expect(command.stderr.text).not.toContain("note: ");
   });
 
   test("tells a program where it listens", async () => {

@@ -81,6 +81,8 @@ export interface ValueSource {
   readonly operation: string;
   readonly field: string;
   readonly rows?: string;
+  /** Only those that have one of these values in these fields. */
+  readonly where?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How an operation looks on a command line. Everything not said is derived from the input schema. */

@@ -60,7 +60,7 @@ export class Listener {
     } catch (error) {
       throw new OperonError({
         code: "wire.listen_failed",
-        kind: "unavailable",
+        kind: "failed_precondition",
         message: `Cannot listen on ${options.host}:${options.port}: ${(error as Error).message}`,
         hint: "Another program may use the port; change daemon.listen in the configuration",
         cause: error,

@@ -185,7 +185,7 @@ export function listenTcp(
   } catch (cause) {
     throw new OperonError({
       code: "wire.listen_failed",
-      kind: "unavailable",
+      kind: "failed_precondition",
       message: `Cannot listen on ${host}:${port}: ${(cause as Error).message}`,
       hint: "Another program may use the port; choose another one, or 0 for any that is free",
       cause,

@@ -228,7 +228,6 @@ describe("who may reach a service", () => {
         far.test.configure({
           ...far.test.options,
           policy: (own) => servicePolicy(services, { owner: { key: own, allow: ["service.*"] } }),
-          listen: `127.0.0.1:${far.port}`,
         }),
       async () => {
         await expect(call.output).rejects.toBeDefined();

@@ -158,9 +158,16 @@ const broken = {
 
 const reaches = { unknown, unreachable, tooMany, idle, withdrawn, broken };
 
+const ids = { operation: "service.list", field: "id", rows: "services" } as const;
 /** A service by its id. */
-const args = [
-  { field: "id", completes_from: { operation: "service.list", field: "id", rows: "services" } },
+const args = [{ field: "id", completes_from: ids }] as const;
+/** One that takes connections. */
+const connectionArgs = [
+  { field: "id", completes_from: { ...ids, where: { protocol: ["tcp", "http"] } } },
+] as const;
+/** One that takes datagrams. */
+const datagramArgs = [
+  { field: "id", completes_from: { ...ids, where: { protocol: ["udp"] } } },
 ] as const;
 
 /** The operations of `service`. */
@@ -248,7 +255,7 @@ export const operations = {
     resource: ({ id }) => `service:${id}`,
     cli: {
       node: "argument",
-      args,
+      args: connectionArgs,
       receives: { stdin: "always" },
       view: { kind: "bytes" },
       forward: {
@@ -296,7 +303,7 @@ export const operations = {
     resource: ({ id }) => [{ resource: `service:${id}`, as: "service.connect" }],
     cli: {
       node: "argument",
-      args,
+      args: datagramArgs,
       hidden: true,
       forward: {
         transport: "udp",

@@ -57,6 +57,9 @@ export class Pair implements AsyncDisposable {
   far: TestNode;
   readonly #farHome: TestHome;
 
+  /** Where the far node has to be again. */
+  #listen: string | undefined;
+
   private constructor(near: TestNode, far: TestNode, farHome: TestHome) {
     this.near = near;
     this.far = far;
@@ -86,6 +89,7 @@ export class Pair implements AsyncDisposable {
     const { options } = this.#farHome;
     this.#farHome.configure({
       ...options,
+      ...(this.#listen === undefined ? {} : { listen: this.#listen }),
       policy: (own) =>
         servicePolicy(services, {
           owner: { key: own, allow: ["service.*", "audit.*"] },
@@ -96,10 +100,9 @@ export class Pair implements AsyncDisposable {
 
   /** Stops the far node and starts it again on the same port. */
   async restartFar(): Promise<void> {
-    const { port } = this.far;
+    this.#listen = `127.0.0.1:${this.far.port}`;
     await this.far.stop();
-    const configured = this.#farHome.options;
-    this.#farHome.configure({ ...configured, listen: `127.0.0.1:${port}` });
+    this.#farHome.configure({ ...this.#farHome.options, listen: this.#listen });
     this.far = await TestNode.start(this.#farHome);
   }
 

@@ -37,14 +37,15 @@ export async function runForward(parts: ForwardParts, running: Running): Promise
   await using caller = await context.connect({ ...globals, lasts: true });
   const start: StartCall = (outgoing, signal) =>
     caller.call(plan.node, operation.id, plan.input, { outgoing, ...(signal ? { signal } : {}) });
-  // Beside listening: what a node lists now may be hidden from this caller, or come later.
-  void noteUnlisted(caller, parts, running);
+  // Beside serving: what a node lists now may be hidden from this caller, or come later.
+  const listens = () => void noteUnlisted(caller, parts, running);
   if (forward.transport === "udp")
-    return await forwardDatagrams({ operation, plan, start, address }, running);
+    return await forwardDatagrams({ operation, plan, start, address, listens }, running);
   await using connections = new Connections(start, running);
   using listener = listenTcp(address, (stream) => connections.accept(stream));
   const listening = addressText({ ...address, port: listener.port });
   await announce({ listening, plan, operation }, running);
+  listens();
   await aborted(context.signal);
   return 0;
 }

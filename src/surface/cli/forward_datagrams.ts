@@ -25,11 +25,13 @@ export interface DatagramParts {
   readonly plan: CallPlan;
   readonly start: StartCall;
   readonly address: { readonly host: string; readonly port: number };
+  /** Called when datagrams can come. */
+  readonly listens: () => void;
 }
 
 /** Receives until a signal, then resolves to the exit code. @throws OperonError `wire.listen_failed` */
 export async function forwardDatagrams(parts: DatagramParts, running: Running): Promise<number> {
-  const { plan, operation, start, address } = parts;
+  const { plan, operation, start, address, listens } = parts;
   const { signal } = running.context;
   const peers = new Peers(start, running);
   const socket = await openSocket(address, peers);
@@ -37,6 +39,7 @@ export async function forwardDatagrams(parts: DatagramParts, running: Running): 
     peers.reply = (data, port, host) => void socket.send(data, port, host);
     const listening = addressText({ host: address.host, port: socket.port });
     await announce({ listening, plan, operation }, running);
+    listens();
     await aborted(signal);
     return 0;
   } finally {
@@ -58,7 +61,7 @@ async function openSocket({ host, port }: DatagramParts["address"], peers: Peers
   } catch (cause) {
     throw new OperonError({
       code: "wire.listen_failed",
-      kind: "unavailable",
+      kind: "failed_precondition",
       message: `Cannot receive on ${addressText({ host, port })}: ${(cause as Error).message}`,
       hint: "Another program may use the port; choose another one, or 0 for any that is free",
       cause,

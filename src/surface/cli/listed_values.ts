@@ -17,7 +17,7 @@ export async function listedValues(
   caller: Caller,
   { source, node, limit, ...options }: ListQuestion,
 ): Promise<readonly string[]> {
-  const { operation, field, rows } = source;
+  const { operation, field, rows, where = {} } = source;
   const call = caller.call(node, operation, {}, options);
   const items: unknown[] = rows === undefined ? await firstValues(call, limit) : [];
   if (rows !== undefined) {
@@ -25,7 +25,11 @@ export async function listedValues(
     if (Array.isArray(listed)) items.push(...listed.slice(0, limit));
   }
   return items
-    .map((item) => (item as Readonly<Record<string, unknown>> | null)?.[field])
+    .map((item) => (item ?? {}) as Readonly<Record<string, unknown>>)
+    .filter((item) =>
+      Object.entries(where).every(([name, values]) => values.some((value) => value === item[name])),
+    )
+    .map((item) => item[field])
     .filter((value) => typeof value === "string");
 }
 
