@@ -1,6 +1,6 @@
 // Copying 10,000 files of 4 KiB to another node, against rsync and scp over ssh.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { timeCommand } from "./command.ts";
 import { type Contender, type Figure, interleave, Missing, ms, type Row } from "./row.ts";
@@ -14,7 +14,7 @@ const FILE_BYTES = 4096;
 export const tree: Row = {
   id: "tree",
   async measure(site) {
-    const { a, b } = await site.mesh();
+    const { a } = await site.mesh();
     const source = makeTree(join(a.workspace, "tree"));
     const ways: Contender[] = [];
     const missing = new Map<string, string>();
@@ -28,11 +28,11 @@ export const tree: Row = {
         missing.set(name, error.message);
       }
     };
-    const target = join(b.workspace, "copy");
-    const command = [site.operon, "fs", "copy", "a:/tree", "b:/copy", "--recursive"];
-    await add("operon", () =>
-      copying("operon", target, () => timeCommand(command, { home: a.home.path })),
-    );
+    const copy = (name: string) =>
+      timeCommand([site.operon, "fs", "copy", "a:/tree", `b:/${name}`, "--recursive"], {
+        home: a.home.path,
+      });
+    await add("operon", () => copying("operon", copy));
     await add("rsync", () => rsync(site, source));
     await add("scp", () => scp(site, source));
     const of = await interleave(ways, site.rounds(3));
@@ -75,35 +75,30 @@ function makeTree(folder: string): string {
   return folder;
 }
 
-/** Times a copy to a target that is not there, and removes it. */
-function copying(name: string, target: string, time: () => number): Contender {
-  return {
-    name,
-    sample() {
-      try {
-        return time();
-      } finally {
-        rmSync(target, { recursive: true, force: true });
-      }
-    },
-  };
+/**
+ * Times a copy to a target that is not there, a new one each time: nothing is removed before the end, since file systems
+ * without a journal pass over every file that was removed of late for each one that is made.
+ */
+function copying(name: string, time: (target: string) => number): Contender {
+  let copies = 0;
+  return { name, sample: () => time(`${name}-${++copies}`) };
 }
 
 async function rsync(site: Site, source: string): Promise<Contender> {
   const program = site.program("rsync");
   const { config, fresh } = await site.sshd();
-  const target = join(site.folder, "rsync-copy");
+  const folder = site.newFolder("rsync-copies");
   const shell = `${site.program("ssh")} -F ${config}`;
-  return copying("rsync", target, () =>
-    timeCommand([program, "-a", "-e", shell, `${source}/`, `${fresh}:${target}/`]),
+  return copying("rsync", (target) =>
+    timeCommand([program, "-a", "-e", shell, `${source}/`, `${fresh}:${join(folder, target)}/`]),
   );
 }
 
 async function scp(site: Site, source: string): Promise<Contender> {
   const program = site.program("scp");
   const { config, fresh } = await site.sshd();
-  const target = join(site.folder, "scp-copy");
-  return copying("scp", target, () =>
-    timeCommand([program, "-q", "-r", "-F", config, source, `${fresh}:${target}`]),
+  const folder = site.newFolder("scp-copies");
+  return copying("scp", (target) =>
+    timeCommand([program, "-q", "-r", "-F", config, source, `${fresh}:${join(folder, target)}`]),
   );
 }
