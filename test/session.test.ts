@@ -120,6 +120,16 @@ test("a session says which signal ended its command", async () => {
   expect(await open("kill -KILL $$").done).toMatchObject({ exit_code: 137, signal: "SIGKILL" });
 });
 
+test("a session says that its time limit ended it, also later", async () => {
+  const viewer = open("sleep 600", { timeout_secs: 0.2 });
+  expect(await viewer.done).toMatchObject({ exit_code: 124, timed_out: true });
+  const { session: id } = viewer;
+  expect(await attach(id).done).toMatchObject({ exit_code: 124, timed_out: true });
+  const { output } = await node.call("local", "exec.hangup", { id });
+  expect(output).toMatchObject({ exit_code: 124, timed_out: true });
+  expect(await open("exit 124").done).toMatchObject({ exit_code: 124, timed_out: false });
+});
+
 test("a session's keys are signals to the command in it", async () => {
   const viewer = open("trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.01; done");
   await until(() => viewer.text.includes("ready"));

@@ -85,6 +85,9 @@ export const RunInput = z
     "Give either argv or command",
   );
 
+/** Whether a command had to be ended. */
+export const TimedOut = z.boolean().describe("Its time limit ended it, and exit_code is 124");
+
 /** What a result says of the limits and the protection that were in force. */
 export const confinementFields = {
   protection: z

@@ -15,6 +15,7 @@ import {
   runFlags,
   Seconds,
   TIMEOUT_SECS_MAX,
+  TimedOut,
   VirtualPath,
   visibleTo,
   Word,
@@ -113,7 +114,7 @@ const RunOutput = z.strictObject({
   /** As a shell has it: 128 + n after signal n, 124 after a timeout. */
   exit_code: z.int(),
   signal: z.string().optional(),
-  timed_out: z.boolean(),
+  timed_out: TimedOut,
   duration_ms: z.number(),
   stdout_bytes: z.int(),
   stderr_bytes: z.int(),

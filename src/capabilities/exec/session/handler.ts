@@ -91,12 +91,13 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
 
 /** What the output of a call says of an end. */
 export function endingOf(id: string, end: SessionEnd) {
-  const { exit_code, signal, output_bytes, recording_failed } = end;
+  const { exit_code, signal, timed_out = false, output_bytes, recording_failed } = end;
   const { protection, limits_enforced } = end;
   return {
     id,
     exit_code,
     ...(signal === undefined ? {} : { signal }),
+    timed_out,
     output_bytes,
     ...(recording_failed ? { recording_failed } : {}),
     protection,

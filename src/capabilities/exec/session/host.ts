@@ -269,6 +269,7 @@ class Host {
     return {
       exit_code: this.#isTimedOut ? EXIT_TIMEOUT : (code ?? 128 + (signal ?? 0)),
       ...(signal === undefined ? {} : { signal: signalName(signal) }),
+      timed_out: this.#isTimedOut,
       output_bytes: this.#ring.end,
       ended_at: new Date(systemClock.nowMs()).toISOString(),
       ...(this.#recordingFailed ? { recording_failed: true } : {}),

@@ -4,7 +4,7 @@
 
 import { z } from "zod";
 import { bytes, operation } from "../../../contract/operation.ts";
-import { confinementFields, visibleTo } from "../run_schema.ts";
+import { confinementFields, TimedOut, visibleTo } from "../run_schema.ts";
 
 const SIZE_MAX = 4096;
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
@@ -63,6 +63,7 @@ const Ending = z.strictObject({
   /** As a shell has it: 128 + n after signal n, 124 after a timeout. */
   exit_code: z.int(),
   signal: z.string().optional(),
+  timed_out: TimedOut,
   /** Bytes the terminal showed since it was opened. */
   output_bytes: z.int(),
   recording_failed: z.boolean().optional(),

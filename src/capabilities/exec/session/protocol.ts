@@ -48,6 +48,8 @@ export interface Attached {
 export interface SessionEnd extends ConfinementReport {
   readonly exit_code: number;
   readonly signal?: string;
+  /** Not said by a process that an older version started. */
+  readonly timed_out?: boolean;
   readonly output_bytes: number;
   readonly ended_at: string;
   /** The required recording could not go on. */
