@@ -38,6 +38,7 @@ beforeAll(async () => {
     `{ id: stalled, host: 127.0.0.1, port: ${stalled.port} }`,
     "{ id: gone, host: 127.0.0.1, port: 1 }",
     "{ id: preview, published_by: [laptop] }",
+    ...Array.from({ length: 7 }, (_, index) => `{ id: spare-${index}, host: 127.0.0.1, port: 1 }`),
   ]);
 });
 
@@ -58,6 +59,7 @@ describe("service forward", () => {
     await command.port();
     await until(() => command.stderr.text.includes('far lists no "ehco" for you now'));
     expect(command.stderr.text).toContain("echo, counting");
+    expect(command.stderr.text).toEndWith("spare-4 and 2 more\n");
   });
 
   test.each([

@@ -26,6 +26,8 @@ export interface ForwardParts {
 const CONNECTIONS_MAX = 240;
 /** How many of a node's values are looked at for the one that is meant. */
 const VALUES_MAX = 10_000;
+/** How many of them a note names. */
+const SHOWN_MAX = 10;
 /** How long a node has to list them (ms). */
 const LISTING_MS = 5_000;
 
@@ -68,9 +70,14 @@ async function noteUnlisted(
       return undefined;
     });
     if (!listed || listed.includes(given)) continue;
-    const others = listed.length === 0 ? "none" : listed.slice(0, 10).join(", ");
-    notes.add(`${plan.node} lists no "${given}" for you now; it lists: ${others}`);
+    notes.add(`${plan.node} lists no "${given}" for you now; it lists: ${listedText(listed)}`);
   }
+}
+
+function listedText(listed: readonly string[]): string {
+  if (listed.length === 0) return "none";
+  const shown = listed.slice(0, SHOWN_MAX).join(", ");
+  return listed.length > SHOWN_MAX ? `${shown} and ${listed.length - SHOWN_MAX} more` : shown;
 }
 
 class Connections implements AsyncDisposable {
