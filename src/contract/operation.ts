@@ -137,6 +137,8 @@ export interface CliShape {
   readonly publish?: PublishShape;
   /** Output field whose value becomes the process's exit code. */
   readonly exit_code?: string;
+  /** Where its output says that a time limit ended what was run, and which input field sets that limit (s). */
+  readonly time_limit?: { readonly ended: string; readonly secs?: string };
   /** There is a terminal at the other end: the caller's own is lent to it. */
   readonly terminal?: TerminalShape;
   /** What it is to the shell, where paths are relative to the current folder. */

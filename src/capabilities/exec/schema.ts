@@ -145,6 +145,7 @@ export const operations = {
       flags: runFlags,
       receives: { stdin: "piped" },
       exit_code: "exit_code",
+      time_limit: { ended: "timed_out", secs: "timeout_secs" },
       shell: { part: "command" },
       view: { kind: "bytes" },
     },

@@ -16,6 +16,7 @@ import type { Saving } from "./save.ts";
 import type { saveNodes } from "./save_nodes.ts";
 import { showCall } from "./show.ts";
 import { openSource, type Source } from "./source.ts";
+import { noteTimeLimit } from "./time_limit.ts";
 
 /** How long a cancelled call may take to end (ms) before it is left to itself. */
 const CANCEL_GRACE_MS = 2_000;
@@ -74,17 +75,25 @@ interface CallParts {
 async function callWith(caller: Caller, parts: CallParts): Promise<number> {
   await using connection = caller;
   const { operation, plan, source, saving, running } = parts;
-  const { context, globals } = running;
   if (plan.to !== undefined) {
     const { runRelay } = await import("./relay.ts");
     const output = await runRelay(connection, { operation, plan, to: plan.to, running });
     return exitCodeOf(output, operation);
   }
-  if (operation.cli.terminal && !globals.json && saving === undefined) {
+  if (operation.cli.terminal && !running.globals.json && saving === undefined) {
     const { runTerminal } = await import("./terminal.ts");
     const output = await runTerminal(connection, { operation, plan, source }, running);
-    return output === undefined ? 0 : exitCodeOf(output, operation);
+    return output === undefined ? 0 : await finish(output, parts);
   }
+  return await finish(await shownOutput(connection, parts), parts);
+}
+
+/** Makes the call and shows it; resolves to its output. */
+async function shownOutput(
+  connection: Caller,
+  { operation, plan, source, saving, running }: CallParts,
+): Promise<unknown> {
+  const { context, globals } = running;
   const isTyped = source?.isTyped === true;
   const totalBytes = source?.sizeBytes;
   using progress = openProgress(running, { node: plan.node, totalBytes, isTyped });
@@ -99,7 +108,7 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
       saving: saving && progress.saving(saving),
     });
     if (plan.nodes !== undefined) await keepNodes(output, { operation, path: plan.nodes }, running);
-    return exitCodeOf(output, operation);
+    return output;
   } catch (error) {
     call.cancel();
     // The node only sees a stream that broke off; why it did is known here.
@@ -108,6 +117,12 @@ async function callWith(caller: Caller, parts: CallParts): Promise<number> {
     progress[Symbol.dispose]();
     if (globals.verbose) await showReceipt(call, running);
   }
+}
+
+/** What is said after an output was shown, and the exit code. */
+async function finish(output: unknown, { operation, plan, running }: CallParts): Promise<number> {
+  await noteTimeLimit(output, { operation, plan }, running);
+  return exitCodeOf(output, operation);
 }
 
 /** What the call resolves to, or the cancellation when it does not end soon after a signal. */

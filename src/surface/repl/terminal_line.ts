@@ -3,6 +3,7 @@
 // Next: shell_part.ts finds the operation that gives a terminal.
 
 import { runTerminal } from "../cli/terminal.ts";
+import { noteTimeLimit } from "../cli/time_limit.ts";
 import { usageError } from "../cli/usage_error.ts";
 import { terminalMissing } from "./file_edit.ts";
 import type { LineContext } from "./line_context.ts";
@@ -31,6 +32,7 @@ export async function runInTerminal(text: string, context: LineContext): Promise
   );
   // Left with ~.; it goes on without this terminal.
   if (output === undefined) return 0;
+  await noteTimeLimit(output, { operation, plan }, running);
   const code = (output as Readonly<Record<string, unknown>>)[exit_code ?? ""] ?? 0;
   return typeof code === "number" ? code : 1;
 }

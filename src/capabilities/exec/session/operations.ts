@@ -119,6 +119,7 @@ export const attachedOperations = {
       args,
       receives: { stdin: "piped" },
       exit_code: "exit_code",
+      time_limit: { ended: "timed_out" },
       terminal: { rows: "rows", cols: "cols", resize: "exec.resize", again: "exec.attach" },
       view: { kind: "bytes" },
     },

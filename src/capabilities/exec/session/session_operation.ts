@@ -37,6 +37,7 @@ export const sessionOperation = operation({
     flags: runFlags,
     receives: { stdin: "piped" },
     exit_code: "exit_code",
+    time_limit: { ended: "timed_out", secs: "timeout_secs" },
     terminal: {
       rows: "rows",
       cols: "cols",
