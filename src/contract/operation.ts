@@ -209,6 +209,8 @@ export interface TerminalShape {
   readonly resize: string;
   /** Id of the operation that takes the session up again. */
   readonly again: string;
+  /** Input field that has the session end when this caller leaves: there is nothing to take up again then. */
+  readonly ends_with_caller?: string;
 }
 
 /** What an operation is to the shell (`operon shell`), which knows no operation by name. */

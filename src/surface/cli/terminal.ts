@@ -8,6 +8,7 @@ import { OperonError } from "../../error.ts";
 import type { Running } from "./context.ts";
 import { escapeText } from "./escape.ts";
 import type { CallPlan } from "./input.ts";
+import { Screen } from "./screen.ts";
 import type { Source } from "./source.ts";
 import { untilLeaving } from "./terminal_escape.ts";
 import type { Keys } from "./terminal_keys.ts";
@@ -28,24 +29,44 @@ interface Standing {
   position: number;
 }
 
-/** Undoes what programs do to a terminal: mouse, paste marks, hidden cursor, colours, the other screen. */
-const MODES_OFF = "\x1b[?1000;1002;1003;1006;2004l\x1b[?25h\x1b[0m";
-const OTHER_SCREEN = "\x1b[?1049h";
-const OTHER_SCREEN_OFF = "\x1b[?1049l";
 const TERM_NAME = /^[A-Za-z0-9._+-]{1,64}$/;
 
 /** Resolves to the output, `undefined` when the user left. @throws OperonError of the call */
 export async function runTerminal(
   caller: Caller,
-  { operation, plan, source, keysFrom }: TerminalParts,
+  parts: TerminalParts,
   running: Running,
+): Promise<unknown> {
+  const leaving = new AbortController();
+  const standing: Standing = { session: undefined, position: 0 };
+  try {
+    return await lendTerminal(caller, parts, { running, standing, leaving });
+  } catch (error) {
+    // Only now: a terminal that is lent does not begin its lines where they should.
+    await sayWhereItGoesOn({ ...parts, standing }, running);
+    if (leaving.signal.aborted) return undefined;
+    throw parts.source?.failure ?? error;
+  }
+}
+
+/** As long as it runs the terminal is the other end's. */
+async function lendTerminal(
+  caller: Caller,
+  { operation, plan, source, keysFrom }: TerminalParts,
+  {
+    running,
+    standing,
+    leaving,
+  }: {
+    readonly running: Running;
+    readonly standing: Standing;
+    readonly leaving: AbortController;
+  },
 ): Promise<unknown> {
   const { context, globals } = running;
   const { stdin, stdout } = context.stdio;
   const isInteractive = stdin.isTty && stdout.isTty;
-  const leaving = new AbortController();
   using keys = keysFrom?.takeKeys() ?? (isInteractive ? stdin.takeKeys?.() : undefined);
-  const standing: Standing = { session: undefined, position: 0 };
   const outgoing = keys
     ? untilLeaving(
         keys,
@@ -66,10 +87,10 @@ export async function runTerminal(
     return await call.output;
   } catch (error) {
     call.cancel();
-    if (keys) await stdout.write(screen.restoring()).catch(() => {});
-    await sayWhereItGoesOn({ operation, plan, standing }, running);
-    if (leaving.signal.aborted) return undefined;
-    throw source?.failure ?? error;
+    throw error;
+  } finally {
+    // A program that was killed has put nothing in order.
+    if (stdout.isTty) await stdout.write(screen.restoring()).catch(() => {});
   }
 }
 
@@ -174,26 +195,13 @@ async function sayWhereItGoesOn(
   }: Pick<TerminalParts, "operation" | "plan"> & { readonly standing: Standing },
   { context, globals }: Running,
 ): Promise<void> {
-  const again = operation.cli.terminal?.again;
-  if (again === undefined || standing.session === undefined || globals.quiet) return;
+  const { terminal } = operation.cli;
+  if (!terminal || standing.session === undefined || globals.quiet) return;
+  const { again, ends_with_caller: ends } = terminal;
   const words = [...again.split("."), plan.node, standing.session, "--from", standing.position];
-  const text = `\noperon: left; if it goes on: operon ${escapeText(words.join(" "))}\n`;
-  await context.stdio.stderr.write(text).catch(() => {});
-}
-
-/** What programs have done to the screen. */
-class Screen {
-  #isOther = false;
-
-  saw(bytes: Uint8Array): void {
-    if (!bytes.includes(0x1b)) return;
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-    const on = text.lastIndexOf(OTHER_SCREEN);
-    const off = text.lastIndexOf(OTHER_SCREEN_OFF);
-    if (on !== off) this.#isOther = on > off;
-  }
-
-  restoring(): string {
-    return (this.#isOther ? OTHER_SCREEN_OFF : "") + MODES_OFF;
-  }
+  const isEnding = ends !== undefined && plan.input[ends] === true;
+  const what = isEnding
+    ? "left, and the session ends"
+    : `left; if it goes on: operon ${escapeText(words.join(" "))}`;
+  await context.stdio.stderr.write(`\noperon: ${what}\n`).catch(() => {});
 }

@@ -44,6 +44,7 @@ export const sessionOperation = operation({
       term: "term",
       resize: "exec.resize",
       again: "exec.attach",
+      ends_with_caller: "ephemeral",
     },
     shell: { part: "terminal" },
     view: { kind: "bytes" },

@@ -1,0 +1,32 @@
+// What the programs of another terminal do to this one when it shows what they wrote, and what undoes it.
+// It must never change what is shown.
+// Next: terminal.ts lends this terminal to a session; show.ts plays what a session showed.
+
+/** Undoes what programs do to a terminal: mouse, paste marks, hidden cursor, colours, the other screen. */
+const MODES_OFF = "\x1b[?1000;1002;1003;1006;2004l\x1b[?25h\x1b[0m";
+const ESCAPE = 0x1b;
+const OTHER_SCREEN = "\x1b[?1049h";
+const OTHER_SCREEN_OFF = "\x1b[?1049l";
+
+/** What programs have done to the screen. */
+export class Screen {
+  #isOther = false;
+  /** The end of what was seen: what comes next may complete it. */
+  #tail = "";
+
+  saw(bytes: Uint8Array): void {
+    if (this.#tail === "" && !bytes.includes(ESCAPE)) return;
+    const text =
+      this.#tail + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    const on = text.lastIndexOf(OTHER_SCREEN);
+    const off = text.lastIndexOf(OTHER_SCREEN_OFF);
+    if (on !== off) this.#isOther = on > off;
+    const last = text.lastIndexOf("\x1b");
+    this.#tail = last > text.length - OTHER_SCREEN.length ? text.slice(last) : "";
+  }
+
+  /** What puts it in order. */
+  restoring(): string {
+    return (this.#isOther ? OTHER_SCREEN_OFF : "") + MODES_OFF;
+  }
+}
