@@ -35,6 +35,7 @@ class Viewer {
   session = "";
   from = 0;
   dropped = 0;
+  oldEnd: number | undefined;
   #wake: () => void = () => {};
 
   constructor(operation: string, input: object, through: Caller = caller) {
@@ -86,6 +87,7 @@ class Viewer {
         this.session = said.session;
         this.from = said.from;
         this.dropped += said.dropped;
+        this.oldEnd = said.end ?? this.oldEnd;
       }
     }
     return await this.call.output;
@@ -169,6 +171,19 @@ test("a session that lost its client is taken up again with nothing lost or doub
   expect(await second.done).toMatchObject({ exit_code: 6 });
   expect(Buffer.concat([seen, second.bytes]).toString()).toBe(expected);
   expect(second.dropped).toBe(0);
+});
+
+test("a session says which of its output was there before its caller came", async () => {
+  const first = open("stty -echo; printf old; read x; printf new");
+  await until(() => first.text === "old");
+  const second = attach(first.session, { from: 1 });
+  await until(() => second.text === "ld");
+  first.type("\r");
+  await Promise.all([first.done, second.done]);
+  const third = attach(first.session);
+  await third.done;
+  expect([second.text, third.text]).toEqual(["ldnew", "oldnew"]);
+  expect([first.oldEnd, second.oldEnd, third.oldEnd]).toEqual([undefined, 3, 6]);
 });
 
 test("a session that has ended still shows its output and how it ended", async () => {

@@ -3,6 +3,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { builtin } from "../src/builtin.ts";
+import { Registry } from "../src/contract/registry.ts";
+import { runCase } from "../src/surface/cli/cli.fixture.ts";
 import { TestNode } from "./harness/mesh.ts";
 import { TypedTerminal } from "./harness/terminal.ts";
 
@@ -20,10 +23,22 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function openTerminal(...args: readonly string[]): TypedTerminal {
+function environment() {
   const home = node.test.home.path;
-  const env = { PATH: process.env.PATH ?? "", HOME: folder, OPERON_HOME: home, NO_COLOR: "1" };
-  return new TypedTerminal({ argv: [operon, ...args], env });
+  return { PATH: process.env.PATH ?? "", HOME: folder, OPERON_HOME: home, NO_COLOR: "1" };
+}
+
+function openTerminal(...args: readonly string[]): TypedTerminal {
+  return new TypedTerminal({ argv: [operon, ...args], env: environment() });
+}
+
+/** Opens a session and leaves it when this was shown; resolves to its id. */
+async function leave(command: string, shown: string): Promise<string> {
+  await using terminal = openTerminal("exec", "session", "local", "--", command);
+  await terminal.until(shown);
+  terminal.type("~.");
+  await terminal.until("operon exec attach local ");
+  return (await terminal.until(" --from")).slice(0, -" --from".length);
 }
 
 test("a session that is left says how to go on when the terminal begins its lines itself again", async () => {
@@ -53,3 +68,44 @@ test("a session whose time limit ends it leaves no other screen behind, and says
   await terminal.until("\r\nnote: the time limit of 0.5 s ended it\r\n");
   expect(await terminal.child.exited).toBe(124);
 }, 30_000);
+
+test("a session that is taken up again asks the terminal what is new, and nothing it asked before", async () => {
+  const id = await leave(
+    "stty raw -echo; printf 'old\\033[c\\033[6n|'; head -c1; printf 'new\\033[6n|'; exec cat",
+    "old\x1b[c\x1b[6n|",
+  );
+  await using terminal = openTerminal("exec", "attach", "local", id);
+  expect(await terminal.until("|")).toBe("old|");
+  terminal.type("x");
+  expect(await terminal.until("|")).toBe("xnew\x1b[6n|");
+  terminal.type("\r~.");
+  await terminal.child.exited;
+  const argv = [operon, "exec", "attach", "local", id, "--read-only"];
+  const piped = Bun.spawn(argv, { env: environment(), stdin: "ignore", stderr: "ignore" });
+  expect(await node.call("local", "exec.hangup", { id })).toMatchObject({ error: undefined });
+  const kept = await new Response(piped.stdout).text();
+  expect(kept).toStartWith("old\x1b[c\x1b[6n|xnew\x1b[6n|");
+}, 30_000);
+
+test.each([
+  ["not on a terminal", { end: 7, isTty: false }, "old\x1b[6nnew\x1b[6n"],
+  [
+    "where the node does not say what is old",
+    { end: undefined, isTty: true },
+    "old\x1b[6nnew\x1b[6n",
+  ],
+  ["on a terminal", { end: 7, isTty: true }, "oldnew\x1b[6n"],
+])("what is said of old output is heeded: %s", async (_where, { end, isTty }, shown) => {
+  const at = { session: "s000000000000", from: 0, dropped: 0, end };
+  const { stdout } = await runCase({
+    argv: ["exec", "attach", "gpu", "s000000000000"],
+    capabilities: new Registry(Object.values(builtin)).describe(),
+    answers: [
+      { text: JSON.stringify(at), channel: 1 },
+      { text: "old\x1b[6nnew\x1b[6n" },
+      { output: { exit_code: 0 } },
+    ],
+    isTty,
+  });
+  expect(stdout.startsWith(shown)).toBeTrue();
+});

@@ -198,7 +198,9 @@ export interface PublishShape {
 
 /**
  * A call with a terminal at the other end. The caller sends keys; the node sends what the terminal shows, and on the
- * channel `control` lines of JSON `{session, from, dropped}`: which session it is and where its output stands (bytes).
+ * channel `control` lines of JSON `{session, from, dropped, end}`: which session it is, where its output stands (bytes), and
+ * once, where what ends that was there before the caller came: questions to the terminal in it were answered long ago.
+ * Without `end` nothing is old: the caller opened the session, or the node is older.
  */
 export interface TerminalShape {
   /** Input fields for the size in cells, and for the terminal's name. */

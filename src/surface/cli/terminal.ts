@@ -12,6 +12,7 @@ import { Screen } from "./screen.ts";
 import type { Source } from "./source.ts";
 import { untilLeaving } from "./terminal_escape.ts";
 import type { Keys } from "./terminal_keys.ts";
+import { QueryFilter } from "./terminal_queries.ts";
 
 /** What is called. */
 export interface TerminalParts {
@@ -27,6 +28,8 @@ export interface TerminalParts {
 interface Standing {
   session: string | undefined;
   position: number;
+  /** Up to where it was there already when this caller came. */
+  oldEnd: number;
 }
 
 const TERM_NAME = /^[A-Za-z0-9._+-]{1,64}$/;
@@ -38,7 +41,7 @@ export async function runTerminal(
   running: Running,
 ): Promise<unknown> {
   const leaving = new AbortController();
-  const standing: Standing = { session: undefined, position: 0 };
+  const standing: Standing = { session: undefined, position: 0, oldEnd: 0 };
   try {
     return await lendTerminal(caller, parts, { running, standing, leaving });
   } catch (error) {
@@ -108,6 +111,8 @@ async function show(
   const { stdout, stderr } = running.context.stdio;
   const { sends } = operation;
   const control = sends?.kind === "bytes" ? sends.channels.indexOf("control") : -1;
+  // A file or a pipe asks nothing back, and gets every byte.
+  const filter = stdout.isTty ? new QueryFilter() : undefined;
   for await (const chunk of call.chunks) {
     if (chunk.kind !== "bytes") continue;
     if (chunk.channel === control) {
@@ -116,15 +121,16 @@ async function show(
         await stderr.write(`note: ${dropped} bytes before this are kept no more\r\n`);
       continue;
     }
+    const oldBytes = standing.oldEnd - standing.position;
     standing.position += chunk.bytes.byteLength;
     screen.saw(chunk.bytes);
-    await stdout.write(chunk.bytes);
+    await stdout.write(filter?.pass(chunk.bytes, oldBytes) ?? chunk.bytes);
   }
 }
 
 /** Takes in what the node says; returns how many bytes are missing. */
 function stand(standing: Standing, line: Uint8Array): number {
-  let said: { session?: unknown; from?: unknown; dropped?: unknown };
+  let said: { session?: unknown; from?: unknown; dropped?: unknown; end?: unknown };
   try {
     said = JSON.parse(new TextDecoder().decode(line));
   } catch {
@@ -137,6 +143,7 @@ function stand(standing: Standing, line: Uint8Array): number {
   }
   if (typeof said.session === "string") standing.session = said.session;
   if (typeof said.from === "number") standing.position = said.from;
+  if (typeof said.end === "number") standing.oldEnd = said.end;
   return typeof said.dropped === "number" ? said.dropped : 0;
 }
 

@@ -35,6 +35,7 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
       isReadOnly: read_only,
       holds: false,
       isOwner: description.owner === call.principal.id,
+      isNew: false,
       size: rows === undefined || cols === undefined || read_only ? undefined : { rows, cols },
       incoming: call.incoming,
       signal: call.signal,

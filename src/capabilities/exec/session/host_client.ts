@@ -116,6 +116,6 @@ export class HostClient {
     this.holds = holds;
     this.#isAttached = true;
     const dropped = this.position - wanted;
-    sendFrame(this.#channel, FRAME.attached, { from: this.position, dropped });
+    sendFrame(this.#channel, FRAME.attached, { from: this.position, dropped, end: ring.end });
   }
 }

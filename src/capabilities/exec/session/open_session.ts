@@ -115,6 +115,7 @@ export async function* openSession(
     isReadOnly: false,
     holds: input.ephemeral,
     isOwner: true,
+    isNew: true,
     size: undefined,
     incoming: call.incoming,
     signal: call.signal,

@@ -42,6 +42,8 @@ export interface Attached {
   readonly from: number;
   /** Bytes asked for that are there no more. */
   readonly dropped: number;
+  /** How much there was when the client came: in the answer to `attach`, but not of a process that an older version started. */
+  readonly end?: number;
 }
 
 /** How a session ended. */

@@ -19,6 +19,8 @@ export interface LookOptions {
   readonly holds: boolean;
   /** Whose right to it is withdrawn while they look, takes it along. */
   readonly isOwner: boolean;
+  /** It was opened for this caller, to whom nothing of it is old. */
+  readonly isNew: boolean;
   readonly size: { readonly rows: number; readonly cols: number } | undefined;
   readonly incoming: AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
@@ -51,9 +53,10 @@ export async function* relaySession(
         position = (position ?? 0) + event.bytes.byteLength;
         yield { channel: "output", bytes: event.bytes };
       } else {
-        position = event.at.from;
+        const { end, ...at } = event.at;
+        position = at.from;
         isTold = true;
-        yield control({ session: id, ...event.at });
+        yield control({ session: id, ...at, ...(options.isNew ? {} : { end }) });
       }
     }
     if (options.isOwner && isRevoked(signal.reason)) host.hangup();
@@ -64,7 +67,7 @@ export async function* relaySession(
 
 /** From the disk: the session has ended, and took its last output there. */
 async function* relayRest(
-  { id, folder }: LookOptions,
+  { id, folder, isNew }: LookOptions,
   { position, isTold }: { readonly position: number | undefined; readonly isTold: boolean },
 ): AsyncGenerator<SessionChunk, SessionEnd | undefined, undefined> {
   const end = endOf(folder);
@@ -73,7 +76,9 @@ async function* relayRest(
   const wanted = Math.min(position ?? output_from, end.output_bytes);
   const start = Math.max(wanted, output_from);
   if (!isTold || start > wanted) {
-    yield control({ session: id, from: start, dropped: start - wanted });
+    const dropped = start - wanted;
+    const old = isNew ? {} : { end: ending.output_bytes };
+    yield control({ session: id, from: start, dropped, ...old });
   }
   const kept = readFileSync(join(folder, FILES.output)).subarray(start - output_from);
   if (kept.byteLength > 0) yield { channel: "output", bytes: kept };
