@@ -109,3 +109,17 @@ test.each([
   });
   expect(stdout.startsWith(shown)).toBeTrue();
 });
+
+test("a recording that is played leaves the terminal in order and asks it nothing", async () => {
+  const command = "printf 'a\\033[?1049h\\033[6nb'";
+  const { bytes } = await node.call("local", "exec.session", { command, record: true });
+  expect(new TextDecoder().decode(bytes)).toContain("\x1b[6n");
+  const { output } = await node.call("local", "exec.sessions", {});
+  const { id } = (output as { sessions: { id: string }[] }).sessions.at(-1)!;
+  await using terminal = openTerminal("exec", "replay", "local", id);
+  expect(await terminal.until(OTHER_SCREEN_OFF)).toBe(`a\x1b[?1049hb${OTHER_SCREEN_OFF}`);
+  expect(await terminal.child.exited).toBe(0);
+  const argv = [operon, "exec", "replay", "local", id];
+  const piped = Bun.spawn(argv, { env: environment(), stdin: "ignore" });
+  expect(await new Response(piped.stdout).text()).toBe("a\x1b[?1049h\x1b[6nb");
+}, 30_000);

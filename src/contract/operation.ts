@@ -240,8 +240,11 @@ export type View =
   | { readonly kind: "table"; readonly columns: readonly string[]; readonly rows?: string }
   /** One line a value or output: `{field}` is replaced. */
   | { readonly kind: "line"; readonly template: string }
-  /** The stream's bytes and nothing else. */
-  | { readonly kind: "bytes" }
+  /**
+   * The stream's bytes and nothing else. `screen`: a terminal was sent them before; where they come to one again, they ask
+   * it nothing, and it is put in order after them.
+   */
+  | { readonly kind: "bytes"; readonly screen?: true }
   /** The output is a trace document: a waterfall of its spans. */
   | { readonly kind: "trace" }
   /** Values that are pieces of output: `text` or `base64`, to the standard stream their field `channel` names. */

@@ -1,6 +1,8 @@
 // What the programs of another terminal do to this one when it shows what they wrote, and what undoes it.
-// It must never change what is shown.
+// It must never change what comes to no terminal: it is made only for one.
 // Next: terminal.ts lends this terminal to a session; show.ts plays what a session showed.
+
+import { QueryFilter } from "./terminal_queries.ts";
 
 /** Undoes what programs do to a terminal: mouse, paste marks, hidden cursor, colours, the other screen. */
 const MODES_OFF = "\x1b[?1000;1002;1003;1006;2004l\x1b[?25h\x1b[0m";
@@ -8,13 +10,25 @@ const ESCAPE = 0x1b;
 const OTHER_SCREEN = "\x1b[?1049h";
 const OTHER_SCREEN_OFF = "\x1b[?1049l";
 
-/** What programs have done to the screen. */
+/** What programs have done to this terminal. */
 export class Screen {
+  readonly #filter = new QueryFilter();
   #isOther = false;
   /** The end of what was seen: what comes next may complete it. */
   #tail = "";
 
-  saw(bytes: Uint8Array): void {
+  /** What of a chunk the terminal is to get now, when its first `oldBytes` were shown before. */
+  shown(bytes: Uint8Array, oldBytes: number): Uint8Array {
+    this.#see(bytes);
+    return this.#filter.pass(bytes, oldBytes);
+  }
+
+  /** What puts it in order. */
+  restoring(): string {
+    return (this.#isOther ? OTHER_SCREEN_OFF : "") + MODES_OFF;
+  }
+
+  #see(bytes: Uint8Array): void {
     if (this.#tail === "" && !bytes.includes(ESCAPE)) return;
     const text =
       this.#tail + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
@@ -23,10 +37,5 @@ export class Screen {
     if (on !== off) this.#isOther = on > off;
     const last = text.lastIndexOf("\x1b");
     this.#tail = last > text.length - OTHER_SCREEN.length ? text.slice(last) : "";
-  }
-
-  /** What puts it in order. */
-  restoring(): string {
-    return (this.#isOther ? OTHER_SCREEN_OFF : "") + MODES_OFF;
   }
 }

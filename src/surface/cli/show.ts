@@ -22,8 +22,12 @@ export async function showCall(
 ): Promise<unknown> {
   const { sends } = operation;
   if (saving) return saveStream(call, saving, running);
-  if (sends?.kind === "bytes") return showBytes(call, sends, running);
   const { view } = operation.cli;
+  if (sends?.kind === "bytes") {
+    const isPlayed = view?.kind === "bytes" && view.screen === true;
+    if (isPlayed && isOnTerminal(running)) return playBytes(call, running);
+    return showBytes(call, sends, running);
+  }
   if (view?.kind === "output" && !running.globals.json) return showPieces(call, view, running);
   if (sends?.kind === "values") return showValues(call, operation, running);
   const output = await call.output;
@@ -120,6 +124,27 @@ async function showBytes(
   const output = await call.output;
   if (globals.json) await stdout.write(jsonLine({ output }));
   return output;
+}
+
+/** What another terminal was shown, on this one. */
+async function playBytes(call: OngoingCall, { context }: Running): Promise<unknown> {
+  const { stdout } = context.stdio;
+  // Loaded only then, as what lends the terminal is.
+  const { Screen } = await import("./screen.ts");
+  const screen = new Screen();
+  try {
+    for await (const chunk of call.chunks) {
+      if (chunk.kind !== "bytes") continue;
+      await stdout.write(screen.shown(chunk.bytes, Number.POSITIVE_INFINITY));
+    }
+    return await call.output;
+  } finally {
+    await stdout.write(screen.restoring()).catch(() => {});
+  }
+}
+
+function isOnTerminal({ context, globals }: Running): boolean {
+  return context.stdio.stdout.isTty && !globals.json;
 }
 
 async function saveStream(

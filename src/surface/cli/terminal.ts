@@ -12,7 +12,6 @@ import { Screen } from "./screen.ts";
 import type { Source } from "./source.ts";
 import { untilLeaving } from "./terminal_escape.ts";
 import type { Keys } from "./terminal_keys.ts";
-import { QueryFilter } from "./terminal_queries.ts";
 
 /** What is called. */
 export interface TerminalParts {
@@ -83,7 +82,8 @@ async function lendTerminal(
     ...(globals.timeoutSecs === undefined ? {} : { timeout_ms: globals.timeoutSecs * 1000 }),
     ...(outgoing === undefined ? {} : { outgoing }),
   });
-  const screen = new Screen();
+  // A file or a pipe answers nothing and needs no order: it gets every byte, and no more.
+  const screen = stdout.isTty ? new Screen() : undefined;
   using _sizes = keys && followSize(caller, { operation, plan, standing });
   try {
     await show(call, { operation, running, standing, screen });
@@ -93,7 +93,7 @@ async function lendTerminal(
     throw error;
   } finally {
     // A program that was killed has put nothing in order.
-    if (stdout.isTty) await stdout.write(screen.restoring()).catch(() => {});
+    if (screen) await stdout.write(screen.restoring()).catch(() => {});
   }
 }
 
@@ -101,7 +101,7 @@ interface Showing {
   readonly operation: OperationDescription;
   readonly running: Running;
   readonly standing: Standing;
-  readonly screen: Screen;
+  readonly screen: Screen | undefined;
 }
 
 async function show(
@@ -111,8 +111,6 @@ async function show(
   const { stdout, stderr } = running.context.stdio;
   const { sends } = operation;
   const control = sends?.kind === "bytes" ? sends.channels.indexOf("control") : -1;
-  // A file or a pipe asks nothing back, and gets every byte.
-  const filter = stdout.isTty ? new QueryFilter() : undefined;
   for await (const chunk of call.chunks) {
     if (chunk.kind !== "bytes") continue;
     if (chunk.channel === control) {
@@ -123,8 +121,7 @@ async function show(
     }
     const oldBytes = standing.oldEnd - standing.position;
     standing.position += chunk.bytes.byteLength;
-    screen.saw(chunk.bytes);
-    await stdout.write(filter?.pass(chunk.bytes, oldBytes) ?? chunk.bytes);
+    await stdout.write(screen?.shown(chunk.bytes, oldBytes) ?? chunk.bytes);
   }
 }
 

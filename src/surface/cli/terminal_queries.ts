@@ -1,6 +1,6 @@
 // Old output without its questions to the terminal: whoever asked has had the answers, and this terminal's would be keys.
 // It must never change anything else of it, nor anything that is not old.
-// Next: terminal.ts knows from the node what is old; show.ts plays recordings, all of which is.
+// Next: screen.ts passes by it what comes to a terminal.
 
 /** What a terminal answers (ECMA-48, xterm's ctlseqs, kitty's keyboard and graphics protocols). */
 const CONTROL_SEQUENCES = [
@@ -50,11 +50,6 @@ export class QueryFilter {
     this.#held = text.slice(end);
     const shown = Buffer.from(text.slice(0, end).replace(QUERIES, kept), "latin1");
     return Buffer.concat([shown, chunk.subarray(old.byteLength)]);
-  }
-
-  /** What it still holds, when no more comes. */
-  rest(): Uint8Array {
-    return this.pass(new Uint8Array(0), 0);
   }
 }
 

@@ -225,7 +225,7 @@ export const attachedOperations = {
       },
     },
     resource: ({ id }) => `exec:session/${id}`,
-    cli: { node: "argument", args, view: { kind: "bytes" } },
+    cli: { node: "argument", args, view: { kind: "bytes", screen: true } },
     examples: [
       {
         name: "reports a session there is not",
