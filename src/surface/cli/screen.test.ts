@@ -20,3 +20,10 @@ test("a Screen leaves no other screen where none is shown", () => {
   for (const chunks of [["a"], ["\x1b[?1049h", "b\x1b[?1049", "l"], ["\x1b[?1049"]])
     expect(restoring(...chunks)).not.toContain(OTHER_SCREEN_OFF);
 });
+
+test("a Screen ends what makes keys, focus and the mouse something else than a shell expects", () => {
+  const [, modes] = /\x1b\[\?([\d;]+)l/.exec(restoring()) ?? [];
+  expect(modes?.split(";")).toEqual(expect.arrayContaining(["1", "1000", "1004", "2004"]));
+  expect(restoring()).toContain("\x1b>");
+  expect(restoring()).toContain("\x1b[>4m");
+});

@@ -4,8 +4,11 @@
 
 import { QueryFilter } from "./terminal_queries.ts";
 
-/** Undoes what programs do to a terminal: mouse, paste marks, hidden cursor, colours, the other screen. */
-const MODES_OFF = "\x1b[?1000;1002;1003;1006;2004l\x1b[?25h\x1b[0m";
+/**
+ * Undoes what programs do to a terminal: other codes for cursor keys, the mouse, focus reports, paste marks, other codes
+ * for the keypad and for keys with modifiers (xterm's modifyOtherKeys), a hidden cursor, colours.
+ */
+const MODES_OFF = "\x1b[?1;1000;1002;1003;1004;1006;2004l\x1b>\x1b[>4m\x1b[?25h\x1b[0m";
 const ESCAPE = 0x1b;
 const OTHER_SCREEN = "\x1b[?1049h";
 const OTHER_SCREEN_OFF = "\x1b[?1049l";
