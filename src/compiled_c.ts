@@ -1,6 +1,6 @@
 // A piece of C, compiled into this process where it runs.
 // It must never be linked: that takes the files of a compiler, which few machines have. What it uses is handed to it.
-// Next: capabilities/exec/launch/launch.ts starts commands with one; doctor/runtime_checks.ts tries whether it works.
+// Next: capabilities/exec/launch/launch.ts starts commands with one.
 
 import type { cc } from "bun:ffi";
 import { closeSync, writeSync } from "node:fs";

@@ -9,6 +9,7 @@ import type { NodeAnswer } from "./doctor/node_checks.ts";
 import type { TriedSecret } from "./doctor/secret_checks.ts";
 import type { ListedService, TriedService } from "./doctor/service_checks.ts";
 import { OperonError, toOperonError } from "./error.ts";
+import type { Home } from "./identity/home.ts";
 import { type ConfigVerbOptions, homeOf, registryParts } from "./surface/cli/config_parts.ts";
 import { escapeText } from "./surface/cli/escape.ts";
 import type { HandWrittenVerb, VerbContext, VerbInput } from "./surface/cli/verb.ts";
@@ -27,7 +28,7 @@ export function doctorVerbs(options: ConfigVerbOptions): readonly HandWrittenVer
       path: ["doctor"],
       summary: "Look for what is wrong here and on the way to other nodes, with a fix for each",
       description:
-        "Checks the configuration, private files, policy, audit log, disk, what the kernel offers, secrets, and every " +
+        "Checks the configuration, private files, policy, audit log, disk, what commands are kept from, secrets, and every " +
         "known node at once: reachability, key, clock, version, services. Exits with 1 when there is a problem.",
       flags: [
         { name: "node", kind: "string", value: "NAME", summary: "Check the way to this node only" },
@@ -71,7 +72,7 @@ async function runDoctor({ flags }: VerbInput, { context, options }: Parts): Pro
 }
 
 async function everything({ context, options }: Parts): Promise<readonly Finding[]> {
-  const [local, { checkContainment }, registry] = await Promise.all([
+  const [local, { noteMountRuntime }, registry] = await Promise.all([
     import("./doctor/local_checks.ts"),
     import("./doctor/runtime_checks.ts"),
     options.registry(),
@@ -91,9 +92,28 @@ async function everything({ context, options }: Parts): Promise<readonly Finding
     ...(audit ? [audit] : []),
     ...(hasHome ? [local.checkSpace(home)] : []),
     ...(hasHome ? [await local.checkDaemon(home, report.exposure?.listen)] : []),
-    ...checkContainment(),
+    ...(await containment(report, home)),
+    ...noteMountRuntime(),
     ...others,
   ];
+}
+
+/** What commands of this home's node get; of its daemon, when one runs. */
+async function containment(
+  { file, values }: ConfigReport,
+  home: Home,
+): Promise<readonly Finding[]> {
+  const [{ checkContainment }, { availableConfinement }, { lockHolder }] = await Promise.all([
+    import("./doctor/runtime_checks.ts"),
+    import("./capabilities/exec/launch/available.ts"),
+    import("./node/lock.ts"),
+  ]);
+  const own = [home.path, file];
+  return checkContainment(availableConfinement({ own, pid: lockHolder(home.lock_path) }), {
+    platform: process.platform,
+    isRoot: process.geteuid?.() === 0,
+    protect: values.find(({ path }) => path === "policy.exec.protect")?.value,
+  });
 }
 
 /** This node's own secrets and services, and all nodes it knows. */

@@ -36,6 +36,8 @@ describe("doctor", () => {
       fix: "Run: operon daemon start",
     });
     for (const { status, fix } of findings) if (status !== "ok") expect(fix).toBeTruthy();
+    for (const check of ["sandbox", "mount runtime"])
+      expect(findings.filter((finding) => finding.check === check)).toHaveLength(1);
   });
 
   test("attack 33: finds a key others can read", async () => {

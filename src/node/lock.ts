@@ -55,6 +55,16 @@ export async function lockHome(path: string, clock: Clock): Promise<HomeLock> {
   };
 }
 
+/** The process that holds a home's lock, as far as the file tells; `undefined` when none does. */
+export function lockHolder(path: string): number | undefined {
+  try {
+    const holder = pidsIn(path).at(-1);
+    return holder !== undefined && isAlive(holder) ? holder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function pidsIn(path: string): number[] {
   return readFileSync(path, "utf8").split("\n").filter(isProcessId).map(Number);
 }

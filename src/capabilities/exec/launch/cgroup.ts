@@ -2,7 +2,15 @@
 // It must never claim a limit whose file could not be written, nor leave its folder behind when it is empty.
 // Next: confinement.ts opens one for each command that needs it; process_tree.ts ends what is in it.
 
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Limits } from "./limits.ts";
 
@@ -103,15 +111,42 @@ function findBases(): readonly Base[] {
   );
 }
 
-/** A folder in which groups of this process are, or would be. */
+/** Controllers of one hierarchy that commands can be limited by. */
+export type AvailableControllers = Pick<Base, "version" | "controllers">;
+
+/** What groups of this process could limit, or of the one with this id; found out without making or moving anything. */
+export function availableControllers(pid?: number): readonly AvailableControllers[] {
+  return placesOf(pid).flatMap((place): AvailableControllers[] => {
+    const { version, path } = place;
+    if (!isWritable(path)) return [];
+    if (version === 1) return [{ version, controllers: [place.name] }];
+    const controllers = canDelegate(path, pid ?? process.pid) ? controllersOf(path) : [];
+    return controllers.length > 0 ? [{ version, controllers }] : [];
+  });
+}
+
+/** Whether {@link delegatedBase} would succeed for a process. */
+function canDelegate(path: string, pid: number): boolean {
+  const given = readText(join(path, "cgroup.subtree_control")).trim().split(" ");
+  if (controllersOf(path).every((name) => given.includes(name))) return true;
+  const others = readText(join(path, "cgroup.procs")).trim().split("\n").filter(Boolean);
+  return (
+    // Only the root may have both processes and children with controllers.
+    (path === ROOT || others.every((other) => Number(other) === pid)) &&
+    isWritable(join(path, "cgroup.procs")) &&
+    isWritable(join(path, "cgroup.subtree_control"))
+  );
+}
+
+/** A folder in which groups of a process are, or would be. */
 type Place =
   | { readonly version: 1; readonly path: string; readonly name: Controller }
   | { readonly version: 2; readonly path: string };
 
 /** `ID:CONTROLLERS:PATH`, with neither id nor controllers in version 2; cgroups(7). */
-function placesOf(): readonly Place[] {
+function placesOf(pid: number | "self" = "self"): readonly Place[] {
   if (process.platform !== "linux") return [];
-  return readText("/proc/self/cgroup")
+  return readText(`/proc/${pid}/cgroup`)
     .split("\n")
     .flatMap((line): Place[] => {
       const [, name = "", path = ""] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
@@ -128,8 +163,7 @@ function placesOf(): readonly Place[] {
 
 /** A folder of version 2, with its controllers made available to groups in it; `undefined` where that is not ours to do. */
 function delegatedBase(path: string): Base | undefined {
-  const has = readText(join(path, "cgroup.controllers")).trim().split(" ");
-  const controllers = (["memory", "pids"] as const).filter((name) => has.includes(name));
+  const controllers = controllersOf(path);
   if (controllers.length === 0) return undefined;
   const leaf = join(path, OWN_LEAF);
   // A group with processes of its own gives its children no controllers.
@@ -143,6 +177,12 @@ function delegatedBase(path: string): Base | undefined {
   return isDelegated ? { version: 2, path, controllers } : undefined;
 }
 
+/** Those a folder of version 2 has that limit something here. */
+function controllersOf(path: string): readonly Controller[] {
+  const has = readText(join(path, "cgroup.controllers")).trim().split(" ");
+  return (["memory", "pids"] as const).filter((name) => has.includes(name));
+}
+
 function sweep(base: string): void {
   for (const name of listFolder(base)) {
     const [, pid] = NAME.exec(name) ?? [];
@@ -153,6 +193,15 @@ function sweep(base: string): void {
 function makeFolder(path: string): boolean {
   try {
     mkdirSync(path, { recursive: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
     return true;
   } catch {
     return false;
