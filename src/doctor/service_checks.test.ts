@@ -28,6 +28,15 @@ describe("checkServices()", () => {
     expect(found?.fix).toContain("policy.services");
   });
 
+  test("tells an answer with an error's status from none", async () => {
+    const [found] = await check(async () => ({ state: "down", status: 500 }));
+    expect(found).toMatchObject({
+      status: "problem",
+      what: "Answers with HTTP status 500 (127.0.0.1:80)",
+    });
+    expect(found?.fix).toContain("check_path");
+  });
+
   test("takes a datagram service that says nothing for one that is there", async () => {
     expect((await check(async () => ({ state: "unknown" })))[0]?.status).toBe("ok");
   });

@@ -20,6 +20,8 @@ export interface ListedService {
 /** What trying it came to. */
 export interface TriedService {
   readonly state: "up" | "down" | "unknown";
+  /** Of an HTTP answer. */
+  readonly status?: number;
   readonly detail?: string;
 }
 
@@ -75,9 +77,16 @@ async function stateOf(
     };
   }
   try {
-    const { state, detail } = await check(node, id);
+    const { state, status, detail } = await check(node, id);
     if (state === "up") return { status: "ok", what: `Answers (${where})` };
     if (state === "unknown") return { status: "ok", what: `Does not refuse (${where})` };
+    if (status !== undefined) {
+      return {
+        status: "problem",
+        what: `Answers with HTTP status ${status} (${where})`,
+        fix: "See there why; check_path under policy.services of that node is what is asked for",
+      };
+    }
     return {
       status: "problem",
       what: `Does not answer (${where})${detail ? `: ${detail}` : ""}`,
