@@ -19,7 +19,10 @@ test("attack 12: another key behind a known name is refused and explained", asyn
     expected: real.publicKey.id,
     actual: impostor.test.id,
   });
-  expect(refused.error?.hint).toContain("node forget gpu");
+  // Only a person changes the file: forgetting drops what was pinned, and here nothing was.
+  expect(refused.error?.hint).toContain("client.nodes.gpu.key");
+  const forgotten = await a.call("local", "node.forget", { node: "gpu" });
+  expect(forgotten.error).toMatchObject({ code: "node.configured", kind: "failed_precondition" });
 });
 
 test("attack 12: a key pinned on first use is not silent, and cannot change afterwards", async () => {
@@ -42,7 +45,10 @@ test("attack 12: a key pinned on first use is not silent, and cannot change afte
   });
   home.configure({ name: "a", nodes: ` gpu: { endpoint: "${second.endpoint}" } ` });
   const again = await TestNode.start(home);
-  expect((await again.call("gpu", "node.info", {})).error?.code).toBe("identity.key_changed");
+  const { error } = await again.call("gpu", "node.info", {});
+  expect(error?.code).toBe("identity.key_changed");
+  expect(error?.hint).toContain("operon node forget gpu");
+  expect((await again.call("local", "node.forget", { node: "gpu" })).error).toBeUndefined();
   await again.stop();
 });
 

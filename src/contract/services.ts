@@ -192,8 +192,8 @@ export interface Peers {
     check_health: boolean;
     signal: AbortSignal;
   }): Promise<Discovery>;
-  /** Drops a known node's pin and closes its session. */
-  forget(name: string): Promise<boolean>;
+  /** Drops a known node's pin and closes its session. `configured`: there is no pin, only an entry of the configuration. */
+  forget(name: string): Promise<"forgotten" | "configured" | "unknown">;
 }
 
 /** The node's policy, for those who may see it. */

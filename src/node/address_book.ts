@@ -21,6 +21,8 @@ export type KnownPins = Pick<KnownNodes, "list" | "find" | "pin" | "remove">;
 export interface Address {
   readonly name: string;
   readonly key: PublicKey | undefined;
+  /** The key stands in the configuration, where only a person changes it. */
+  readonly isKeyConfigured: boolean;
   readonly endpoint: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -75,7 +77,13 @@ export class AddressBook {
     if (address) return address;
     // A node that dialled us may be called by its key, before anybody gave it a name.
     if (name.startsWith("ed25519:"))
-      return { name, key: PublicKey.parse(name), endpoint: undefined, labels: {} };
+      return {
+        name,
+        key: PublicKey.parse(name),
+        isKeyConfigured: false,
+        endpoint: undefined,
+        labels: {},
+      };
     throw new OperonError({
       code: "node.unknown",
       kind: "not_found",
@@ -90,9 +98,10 @@ export class AddressBook {
     this.#known.pin({ name, key: key.id, ...(endpoint === undefined ? {} : { endpoint }) });
   }
 
-  /** Drops a pin. Returns whether there was one. */
-  forget(name: string): boolean {
-    return this.#known.remove(name);
+  /** Drops a pin, when there is one; a node that stands in the configuration stays known all the same. */
+  forget(name: string): "forgotten" | "configured" | "unknown" {
+    if (this.#known.remove(name)) return "forgotten";
+    return Object.hasOwn(this.#configured, name) ? "configured" : "unknown";
   }
 
   #address(name: string): Address | undefined {
@@ -103,6 +112,7 @@ export class AddressBook {
     return {
       name,
       key: key === undefined ? undefined : this.#key(key),
+      isKeyConfigured: configured?.key !== undefined,
       endpoint: configured?.endpoint ?? known?.endpoint,
       labels: { ...known?.labels, ...configured?.labels },
     };

@@ -163,7 +163,7 @@ export class Connector {
       { endpoint, key, expected: address.key, clock, signal: this.#closing.signal },
       (channel, keys) => this.adopt(channel, keys.peer, "initiator"),
     ).catch((error) => {
-      throw explainKeyMismatch(error, name);
+      throw explainKeyMismatch(error, address);
     });
     if (!address.key && session.peer) {
       addresses.pin({ name, key: session.peer, endpoint });
@@ -217,13 +217,16 @@ function noEndpoint(name: string): OperonError {
   });
 }
 
-function explainKeyMismatch(error: unknown, name: string): unknown {
+function explainKeyMismatch(error: unknown, { name, isKeyConfigured }: Address): unknown {
   if (!(error instanceof OperonError) || error.code !== "wire.peer_key_mismatch") return error;
+  const change = isKeyConfigured
+    ? `write it to client.nodes.${name}.key in the configuration`
+    : `operon node forget ${name}, then join it again`;
   return new OperonError({
     code: "identity.key_changed",
     kind: "unauthenticated",
     message: `${name} showed another key than the one pinned for it: either it was set up anew, or something else answers at its address`,
-    hint: `Compare with operon node info on that machine. If the new key is right: operon node forget ${name}, then join it again`,
+    hint: `Compare with operon node info on that machine. If the new key is right: ${change}`,
     ...(error.data ? { data: error.data } : {}),
   });
 }

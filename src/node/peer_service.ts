@@ -167,11 +167,12 @@ export class PeerService implements Peers {
     );
   }
 
-  async forget(name: string): Promise<boolean> {
+  async forget(name: string): ReturnType<Peers["forget"]> {
     const { addresses, connector } = this.#options;
     const known = addresses.list().find((address) => address.name === name);
-    if (known?.key) connector.drop(known.key.id, "");
-    return addresses.forget(name);
+    const came = addresses.forget(name);
+    if (came === "forgotten" && known?.key) connector.drop(known.key.id, "");
+    return came;
   }
 
   async #redeem(

@@ -55,7 +55,8 @@ export const handlers: Handlers<typeof operations, "peers"> = {
     return { nodes: [...nodes], malformed, complete };
   },
   async forget({ node }, call) {
-    if (!(await call.services.peers.forget(node))) throw call.fail("unknown", { node });
+    const came = await call.services.peers.forget(node);
+    if (came !== "forgotten") throw call.fail(came, { node });
     return { node };
   },
 };

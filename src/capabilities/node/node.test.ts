@@ -59,8 +59,11 @@ test("node.redeem pins the key that signed the call, whatever the caller says", 
 });
 
 test("node.forget reports a node that is not known", async () => {
-  const call = fakeCaller(nodeCapability, { services: { peers: { forget: async () => false } } });
-  expect(call("forget", { node: "gone" })).rejects.toMatchObject({ code: "node.unknown" });
+  const forget = async (name: string) => (name === "gone" ? "unknown" : "configured");
+  const call = fakeCaller(nodeCapability, { services: { peers: { forget } } });
+  await expect(call("forget", { node: "gone" })).rejects.toMatchObject({ code: "node.unknown" });
+  const configured = call("forget", { node: "gpu" });
+  await expect(configured).rejects.toMatchObject({ code: "node.configured" });
 });
 
 test("node operations refuse names and addresses that are none", () => {

@@ -293,6 +293,11 @@ export const operations = {
         message: "No node of this name is known",
         hint: "`operon node list` shows the known ones",
       },
+      configured: {
+        kind: "failed_precondition",
+        message: "This node stands in the configuration, and no key was pinned for it",
+        hint: "Change its key, or take the node out, under client.nodes in the configuration",
+      },
     },
     resource: ({ node }) => `node:${node}`,
     cli: {

@@ -13,6 +13,7 @@ const known = (name: string, key: Address["key"], at: string | undefined = endpo
   name,
   key,
   endpoint: at,
+  isKeyConfigured: false,
   labels: {},
 });
 const states = (nodes: readonly HeardNode[], addresses: readonly Address[] = []) =>
