@@ -2,7 +2,15 @@
 // It must never open a mount's content or print anything a file holds.
 // Next: explain.ts puts the findings together.
 
-import { accessSync, constants, lstatSync, realpathSync, type Stats, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { OperonError } from "../error.ts";
 import type { Home } from "../identity/home.ts";
@@ -127,6 +135,14 @@ export function assertHome(path: string): void {
       kind: "failed_precondition",
       message: `The home ${path} is a symbolic link`,
       hint: `Use the folder itself: set OPERON_HOME=${realPath(path)}`,
+    });
+  }
+  if (!existsSync(path)) {
+    throw new OperonError({
+      code: "identity.file_missing",
+      kind: "not_found",
+      message: `There is no home ${path}`,
+      hint: "operon onboard creates it, with its key and configuration",
     });
   }
   assertPrivateFolder(path);

@@ -140,7 +140,16 @@ describe("explainConfig()", () => {
       operations: [],
     });
     expect(codes(report)).toEqual(["error config.missing", "error identity.file_missing"]);
-    expect(report.problems[0]?.hint).toContain("operon onboard");
+    for (const { hint } of report.problems) expect(hint).toContain("operon onboard");
+    const home = homeAt(join(bench.folder, "nowhere"));
+    const nothing = await explainConfig(home.config_path, {
+      home,
+      settings,
+      caveats: {},
+      operations: [],
+    });
+    expect(nothing.problems).toHaveLength(3);
+    for (const { hint } of nothing.problems) expect(hint).toContain("operon onboard");
   });
 
   test("attack 33: reports a key that others can read and a home that others can look into", async () => {

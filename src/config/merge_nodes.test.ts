@@ -30,6 +30,15 @@ describe("mergeNodes()", () => {
     expect(readFileSync(path, "utf8")).toContain(key);
   });
 
+  test("says to make the folder where there is none, not to make a home", async () => {
+    const path = join(folder, "nowhere", "nodes.yaml");
+    const refused = mergeNodes(path, options, [node]);
+    await expect(refused).rejects.toMatchObject({
+      code: "identity.file_missing",
+      hint: expect.stringContaining(`mkdir -p -m 700 ${join(folder, "nowhere")}`),
+    });
+  });
+
   test("keeps comments and other nodes, and adds the section where there is none", async () => {
     const path = file(`version: 1 # the first
 client:

@@ -12,9 +12,7 @@ const FILE_BYTES_MAX = 16 * 1024;
 
 /** @throws OperonError `identity.file_missing`, `identity.file_exposed`, `identity.key_file_invalid`, `identity.ssh_key_*` */
 export function loadKey(path: string): KeyPair {
-  const text = Buffer.from(readPrivateFile(path, { maxBytes: FILE_BYTES_MAX }))
-    .toString("utf8")
-    .trim();
+  const text = Buffer.from(readKeyFile(path)).toString("utf8").trim();
   if (isOpenSshPrivateKey(text)) return parseOpenSshPrivateKey(text);
   const seed = text.startsWith(PREFIX)
     ? Buffer.from(text.slice(PREFIX.length), "base64url")
@@ -26,6 +24,22 @@ export function loadKey(path: string): KeyPair {
     message: `${path} holds no key`,
     hint: "Restore it from a backup; a new key means that every node must be joined again",
   });
+}
+
+function readKeyFile(path: string): Uint8Array {
+  try {
+    return readPrivateFile(path, { maxBytes: FILE_BYTES_MAX });
+  } catch (error) {
+    if (!(error instanceof OperonError) || error.code !== "identity.file_missing") throw error;
+    const { code, kind, message } = error;
+    throw new OperonError({
+      code,
+      kind,
+      message,
+      hint: "Check the path; operon onboard creates a home with its key and configuration",
+      cause: error,
+    });
+  }
 }
 
 /** Makes a key and its file (0600). @throws OperonError `identity.file_exists` */

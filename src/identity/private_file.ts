@@ -96,7 +96,7 @@ export function writePrivateFile(
  */
 export function assertPrivateFolder(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats?.isDirectory()) throw fileMissing(path);
+  if (!stats?.isDirectory()) throw folderMissing(path);
   const isShared = (stats.mode & OTHERS_WRITE) !== 0 && (stats.mode & STICKY) === 0;
   if (isOurs(stats) && !isShared) return;
   throw new OperonError({
@@ -151,7 +151,16 @@ function fileMissing(path: string): OperonError {
     code: "identity.file_missing",
     kind: "not_found",
     message: `There is no ${path}`,
-    hint: "operon onboard creates the home folder with its key and configuration",
+    hint: "Check the path, and that the file was made",
+  });
+}
+
+function folderMissing(path: string): OperonError {
+  return new OperonError({
+    code: "identity.file_missing",
+    kind: "not_found",
+    message: `There is no folder ${path}`,
+    hint: `Check the path, or make the folder first: mkdir -p -m 700 ${path}`,
   });
 }
 

@@ -14,14 +14,17 @@ const shell = (text: string, programMs?: number) => {
   const limits = programMs === undefined ? {} : { programMs };
   return readReference({ exec: ["/bin/sh", "-c", text] }, { env, ...limits });
 };
-const refusal = async (answer: Promise<Uint8Array>) => {
+const refusal = async (answer: Promise<unknown>) => {
   const error = await answer.then(
     () => undefined,
     (thrown) => thrown,
   );
   expect(error).toBeInstanceOf(OperonError);
   expect((error as OperonError).code).toBe("secret.unusable");
-  return (error as OperonError).message;
+  const { message, hint } = error as OperonError;
+  // Whoever reads this has just been told by the check that it would send them to.
+  expect(hint).not.toContain("secret check");
+  return message;
 };
 
 test("a program's words are no shell's, and its environment has nothing of the daemon's", async () => {
@@ -78,4 +81,33 @@ test("a file of the longest value has room for its newline, and no more", async 
   await expect(readReference(`file:${path}`, { env })).rejects.toMatchObject({
     code: "identity.file_invalid",
   });
+});
+
+test.each([
+  ["a file that is not there", () => readReference("file:/no/such/file", { env }), "Put the value"],
+  ["a variable that is not set", () => readReference("env:NOT_SET", { env }), "Set NOT_SET where"],
+  [
+    "a credential without systemd",
+    () => readReference("credential:db", { env }),
+    "LoadCredential=db:",
+  ],
+  [
+    "a credential that is not there",
+    () => readReference("credential:db", { env: { CREDENTIALS_DIRECTORY: folder } }),
+    "LoadCredential=db:",
+  ],
+  [
+    "a program that is not there",
+    () => readReference({ exec: ["/no/program"] }, { env }),
+    "execute",
+  ],
+  ["a program that fails", () => shell("exit 3"), "daemon's user"],
+  ["a short value", async () => toValue(Buffer.from("1234567")), "at least 8 bytes"],
+  ["a long value", async () => toValue(Buffer.alloc(VALUE_BYTES_MAX + 1, "x")), "file of its own"],
+  ["a value that is no text", async () => toValue(Buffer.alloc(8, 0xff)), "base64"],
+  ["a value with a NUL byte", async () => toValue(Buffer.from("12345678\0")), "base64"],
+])("the hint says what to do about %s", async (_what, read, hint) => {
+  const error = await Promise.resolve(read()).catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: "secret.unusable", kind: "failed_precondition" });
+  expect(error.hint).toContain(hint);
 });
