@@ -2,7 +2,7 @@
 // It must never put a secret into a definition, nor overwrite what it did not write.
 // Next: supervision/ knows the managers; daemon_verbs.ts is what they start.
 
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { OperonError } from "./error.ts";
@@ -137,24 +137,24 @@ async function runInstall({ flags, context, manager, run, name }: Parts): Promis
     return 0;
   }
   await (await import("./identity/keystore.ts")).loadKey(homeOf(context).key_path);
-  const { install } = await import("./supervision/manager.ts");
+  const { install, serviceCommand } = await import("./supervision/manager.ts");
   await install(manager, run);
   if (context.globals.json)
     await context.show({ manager: kind, service: name, definition: written.path });
-  await context.note(`Installed ${written.path}; start it with: operon daemon service start`);
+  await context.note(`Installed ${written.path}; start it with: ${serviceCommand("start", name)}`);
   if (kind === "systemd" && process.getuid?.() !== 0)
     await context.note("To have it run while nobody is logged in: loginctl enable-linger");
   return 0;
 }
 
 async function steer(
-  { context, manager, run }: Parts,
+  { context, ...parts }: Parts,
   commands: (manager: Manager) => readonly (readonly string[])[],
   done: string,
 ): Promise<number> {
   const { runAll } = await import("./supervision/manager.ts");
-  assertInstalled(manager, (await import("node:fs")).existsSync(manager.written.path));
-  await runAll(commands(manager), run);
+  await assertInstalled(parts);
+  await runAll(commands(parts.manager), parts);
   await context.note(done);
   return 0;
 }
@@ -166,7 +166,10 @@ async function runStatus({ context, manager, run, name }: Parts): Promise<number
   return found.is_running ? 0 : 1;
 }
 
-async function runLogs({ flags, manager, context }: Parts): Promise<number> {
+async function runLogs({ flags, context, ...parts }: Parts): Promise<number> {
+  const { manager } = parts;
+  // A journal has no lines of a service that never was, and would say nothing.
+  await assertInstalled(parts);
   const command = manager.logs({ follow: flags.follow === true, lines: flags.lines as number });
   const child = Bun.spawn([...command], {
     stdio: ["ignore", "inherit", "inherit"],
@@ -183,18 +186,22 @@ async function runUninstall({ context, manager, run, name }: Parts): Promise<num
     if (!/^y(es)?$/i.test(answer ?? "")) return 130;
   }
   const { uninstall } = await import("./supervision/manager.ts");
-  assertInstalled(manager, await uninstall(manager, run));
+  if (!(await uninstall(manager, run))) throw await notInstalled({ manager, name });
   await context.note(`Removed ${manager.written.path}`);
   return 0;
 }
 
-function assertInstalled({ written }: Manager, isInstalled: boolean): void {
-  if (isInstalled) return;
-  throw new OperonError({
+async function assertInstalled(parts: Pick<Parts, "manager" | "name">): Promise<void> {
+  if (!existsSync(parts.manager.written.path)) throw await notInstalled(parts);
+}
+
+async function notInstalled({ manager, name }: Pick<Parts, "manager" | "name">) {
+  const { serviceCommand } = await import("./supervision/manager.ts");
+  return new OperonError({
     code: "supervision.not_installed",
     kind: "not_found",
-    message: `There is no such service: ${written.path} does not exist`,
-    hint: "Install it with: operon daemon service install",
+    message: `There is no such service: ${manager.written.path} does not exist`,
+    hint: `Install it with: ${serviceCommand("install", name)}`,
   });
 }
 

@@ -3,12 +3,16 @@
 // Next: systemd.ts, launchd.ts, task_scheduler.ts write the definitions.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { OperonError } from "../error.ts";
 import type { ServiceDefinition, WrittenDefinition } from "./definition.ts";
 import { launchdLabel, launchdPlist } from "./launchd.ts";
 import { systemdUnit } from "./systemd.ts";
 import { scheduledTask } from "./task_scheduler.ts";
+
+/** Name of the service of a machine's, or a user's, only home. */
+export const DEFAULT_NAME = "operon";
 
 /** What a service is doing. */
 export interface ServiceStatus {
@@ -42,6 +46,8 @@ export interface Manager {
   readonly status: readonly string[];
   readStatus(code: number, text: string): Pick<ServiceStatus, "is_running" | "state" | "pid">;
   logs(options: { readonly follow: boolean; readonly lines: number }): readonly string[];
+  /** What to do about what the manager said when it refused a command. */
+  hintFor(said: string): string;
 }
 
 /** The manager of a platform. @throws OperonError `supervision.unsupported` */
@@ -49,7 +55,7 @@ export function managerFor(
   definition: ServiceDefinition,
   { platform, configHome, uid }: { platform: string; configHome?: string; uid: number },
 ): Manager {
-  if (platform === "linux") return systemd(definition, configHome);
+  if (platform === "linux") return systemd(definition, { configHome, uid });
   if (platform === "darwin") return launchd(definition, uid);
   if (platform === "win32") return taskScheduler(definition);
   throw new OperonError({
@@ -60,7 +66,10 @@ export function managerFor(
   });
 }
 
-function systemd(definition: ServiceDefinition, configHome: string | undefined): Manager {
+function systemd(
+  definition: ServiceDefinition,
+  { configHome, uid }: { configHome: string | undefined; uid: number },
+): Manager {
   const { scope, name } = definition;
   const own = scope === "user" ? ["--user"] : [];
   const systemctl = (...words: readonly string[]) => ["systemctl", ...own, "--no-pager", ...words];
@@ -86,7 +95,31 @@ function systemd(definition: ServiceDefinition, configHome: string | undefined):
       ...[`--unit=${unit}`].map((word) => (scope === "user" ? `--user-${word.slice(2)}` : word)),
       ...(follow ? ["--follow"] : []),
     ],
+    hintFor(said) {
+      if (!/connect to .*\bbus\b/i.test(said)) return logsHint(name);
+      if (scope === "system")
+        return "systemd does not run here: run operon daemon start from whatever starts programs on this machine";
+      return `No manager of services runs for this user, or it cannot be found. As root: loginctl enable-linger ${userName(uid)}; then as this user: export XDG_RUNTIME_DIR=/run/user/${uid}, and try again`;
+    },
   };
+}
+
+function logsHint(name: string): string {
+  return `${serviceCommand("logs", name)} shows what the node said`;
+}
+
+/** A command about a service, to be copied. */
+export function serviceCommand(verb: string, name: string): string {
+  return `operon daemon service ${verb}${name === DEFAULT_NAME ? "" : ` --name ${name}`}`;
+}
+
+/** loginctl(1) takes the number, too, for a user without a name. */
+function userName(uid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
+  }
 }
 
 function launchd(definition: ServiceDefinition, uid: number): Manager {
@@ -112,6 +145,7 @@ function launchd(definition: ServiceDefinition, uid: number): Manager {
       ...["tail", "-n", String(lines), ...(follow ? ["-F"] : [])],
       `${definition.home}/daemon.log`,
     ],
+    hintFor: () => logsHint(definition.name),
   };
 }
 
@@ -136,6 +170,7 @@ function taskScheduler(definition: ServiceDefinition): Manager {
       return { is_running: state === "Running", state };
     },
     logs: () => ["powershell", "-Command", "Write-Error 'A task keeps no log'"],
+    hintFor: () => "See the task in Task Scheduler; operon daemon start shows what the node says",
   };
 }
 
@@ -151,7 +186,7 @@ export async function install(manager: Manager, run: RunProgram): Promise<void> 
     throw notWritable(path, error);
   }
   try {
-    await runAll(manager.enable, run);
+    await runAll(manager.enable, { manager, run });
   } catch (error) {
     if (before === undefined) rmSync(path, { force: true });
     else writeFileSync(path, before, { mode: 0o644 });
@@ -167,14 +202,14 @@ export async function uninstall(manager: Manager, run: RunProgram): Promise<bool
   // What is not loaded cannot be unloaded, and is to be removed all the same.
   for (const command of manager.disable) await run(command);
   rmSync(path, { force: true });
-  await runAll(manager.forget, run);
+  await runAll(manager.forget, { manager, run });
   return true;
 }
 
 /** @throws OperonError `supervision.failed` with what the manager said */
 export async function runAll(
   commands: readonly (readonly string[])[],
-  run: RunProgram,
+  { manager, run }: { readonly manager: Pick<Manager, "hintFor">; readonly run: RunProgram },
 ): Promise<void> {
   for (const command of commands) {
     const { code, stderr, stdout } = await run(command);
@@ -184,7 +219,7 @@ export async function runAll(
       code: "supervision.failed",
       kind: "failed_precondition",
       message: `${command.join(" ")} failed: ${said || `exit code ${code}`}`,
-      hint: "operon daemon service logs shows what the node said",
+      hint: manager.hintFor(said),
     });
   }
 }
