@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { billOfMaterials } from "./bill_of_materials.mjs";
 import { root, setup } from "./setup.mjs";
 
 /** Names of the archives, and of Bun's packages for them. */
@@ -52,7 +53,7 @@ process.on("SIGINT", () => process.exit(130));
 const out = join(work, "out");
 mkdirSync(out);
 const archives = only.map((name) => makeArchive(name));
-writeFileSync(join(out, "sbom.cdx.json"), bill());
+writeFileSync(join(out, "sbom.cdx.json"), billOfMaterials(root));
 const sums = [...archives, "sbom.cdx.json"]
   .sort()
   .map((name) => `${sha256(join(out, name))}  ${name}\n`);
@@ -130,30 +131,6 @@ function runtime(name) {
     execFileSync("cp", ["-r", fresh, cache]);
   }
   return join(cache, "package", path);
-}
-
-/** CycloneDX of what the executable is made of, without what differs from run to run. */
-function bill() {
-  const text = execFileSync(
-    "npm",
-    ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"],
-    {
-      cwd: root,
-      maxBuffer: 64 * 1024 ** 2,
-      stdio: ["ignore", "pipe", "ignore"],
-    },
-  );
-  const { serialNumber: _serial, ...document } = JSON.parse(text);
-  const { timestamp: _time, ...metadata } = document.metadata;
-  const runtimeVersion = lock.packages["node_modules/bun"].version;
-  document.components.push({
-    "bom-ref": `bun@${runtimeVersion}`,
-    type: "platform",
-    name: "bun",
-    version: runtimeVersion,
-    purl: `pkg:npm/bun@${runtimeVersion}`,
-  });
-  return `${JSON.stringify({ ...document, metadata }, null, 2)}\n`;
 }
 
 /** Unpacks an archive this machine can run and has it do something. */
