@@ -51,7 +51,16 @@ test("checkService() does not follow where an answer points to", async () => {
 test("checkService() gives up on a service that takes a connection and says nothing", async () => {
   await using service = await serveTcp(() => {});
   const found = await check({ port: service.port, protocol: "http", dial_timeout_secs: 0.05 });
-  expect(found.state).toBe("down");
+  const detail = "It took the connection and did not answer within 0.05 s";
+  expect(found).toEqual({ state: "down", detail });
+});
+
+test("checkService() says of a service that cuts the connection off that it did", async () => {
+  await using service = await serveTcp((socket) =>
+    socket.once("data", () => socket.resetAndDestroy()),
+  );
+  const found = await check({ port: service.port, protocol: "http" });
+  expect(found).toEqual({ state: "down", detail: "The connection was cut off" });
 });
 
 test("checkService() finds a refused datagram, and no more than that", async () => {

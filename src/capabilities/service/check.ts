@@ -1,6 +1,6 @@
 // Whether a service answers: a connection, an HTTP status, or a datagram that is not refused.
 // It must never follow where an answer points to: only the configured address is asked.
-// Next: handler.ts reports what is found.
+// Next: check_published.ts tries what somebody else offers; handler.ts reports what is found.
 
 import { systemClock } from "../../clock.ts";
 import { OperonError } from "../../error.ts";
@@ -47,7 +47,22 @@ export function dialService(
 }
 
 async function checkHttp(stream: TcpStream, service: ServiceSettings): Promise<Health> {
-  using _timer = systemClock.after(service.dial_timeout_secs * 1000, () => stream.reset());
+  let isLate = false;
+  using _timer = systemClock.after(service.dial_timeout_secs * 1000, () => {
+    isLate = true;
+    stream.reset();
+  });
+  try {
+    await stream.write(httpRequest(service));
+    return await readHttp(stream.chunks());
+  } catch (error) {
+    if (isLate) return silent(service);
+    throw error;
+  }
+}
+
+/** What an http service is asked. */
+export function httpRequest(service: ServiceSettings): Uint8Array {
   const lines = [
     `GET ${service.check_path} HTTP/1.1`,
     `Host: ${targetOf(service)}`,
@@ -55,15 +70,25 @@ async function checkHttp(stream: TcpStream, service: ServiceSettings): Promise<H
     "Accept: */*",
     "Connection: close",
   ];
-  await stream.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
+  return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+/** What its answer says. */
+export async function readHttp(chunks: AsyncIterable<Uint8Array>): Promise<Health> {
   let text = "";
-  for await (const chunk of stream.chunks()) {
+  for await (const chunk of chunks) {
     text += Buffer.from(chunk.subarray(0, STATUS_LINE_BYTES_MAX)).toString("latin1");
     if (text.includes("\n") || text.length >= STATUS_LINE_BYTES_MAX) break;
   }
   const status = /^HTTP\/\d(?:\.\d)? (\d{3})(?:[ \r\n]|$)/.exec(text)?.[1];
   if (status === undefined) return { state: "down", detail: "It does not answer as HTTP" };
   return { state: Number(status) < 500 ? "up" : "down", status: Number(status) };
+}
+
+/** One that takes a connection and says nothing on it. */
+export function silent({ dial_timeout_secs }: ServiceSettings): Health {
+  const detail = `It took the connection and did not answer within ${dial_timeout_secs} s`;
+  return { state: "down", detail };
 }
 
 async function checkUdp(service: ServiceSettings, signal: AbortSignal): Promise<Health> {

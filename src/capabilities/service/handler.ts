@@ -7,12 +7,12 @@ import type { Handlers } from "../../contract/capability.ts";
 import type { Services } from "../../contract/services.ts";
 import type { OperonError } from "../../error.ts";
 import { checkService, dialService } from "./check.ts";
+import { checkPublished } from "./check_published.ts";
 import { exchangeDatagrams } from "./datagrams.ts";
 import { type Directory, directoryOf, targetOf } from "./directory.ts";
 import { type CutReason, Guard } from "./guard.ts";
 import { type ConnectCall, joined, type Traffic } from "./joined.ts";
 import { linked } from "./linked.ts";
-import type { Link } from "./offer.ts";
 import { publisherHandlers } from "./publish.ts";
 import type { operations, ServiceSettings } from "./schema.ts";
 
@@ -50,7 +50,7 @@ export const handlers: Handlers<typeof operations, "settings"> = {
     const { directory, service } = findService(id, call);
     const startMs = systemClock.monotonicMs();
     const health = service.published_by
-      ? { state: directory.offers.has(id) ? ("up" as const) : ("down" as const) }
+      ? await checkPublished(service, { offer: directory.offers.get(id), signal: call.signal })
       : await checkService(service, call.signal);
     return {
       id,
@@ -114,11 +114,9 @@ async function* connectPublished({
   const { id, dial_timeout_secs, idle_timeout_secs } = service;
   const offer = directory.offers.get(id);
   if (!offer) throw call.fail("not_published", { service: id });
-  const link = await within(dial_timeout_secs, call.signal, (signal) =>
-    offer.connect(call, signal),
-  );
+  const link = await offer.connect(call, dial_timeout_secs);
   call.signal.throwIfAborted();
-  if (!link) throw call.fail("unreachable", { service: id });
+  if (typeof link === "string") throw call.fail("unreachable", { service: id, reason: link });
   let why: CutReason | undefined;
   using guard = new Guard(service, {
     directory,
@@ -136,14 +134,4 @@ async function* connectPublished({
     broken: () => call.fail(why ?? "broken", { service: id }),
   });
   return { sent_bytes: link.bytes.toAcceptor, received_bytes: link.bytes.toConnector };
-}
-
-async function within(
-  seconds: number,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<Link | undefined>,
-): Promise<Link | undefined> {
-  const late = new AbortController();
-  using _timer = systemClock.after(seconds * 1000, () => late.abort());
-  return await work(AbortSignal.any([signal, late.signal]));
 }

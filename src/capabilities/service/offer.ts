@@ -2,6 +2,7 @@
 // It must never hand a connection to anyone but the publisher it was announced to, nor twice, nor keep more than its bound waiting.
 // Next: publish.ts has the handlers on both ends.
 
+import { systemClock } from "../../clock.ts";
 import type { OperonError } from "../../error.ts";
 import { Cancellation } from "../../wire/cancellation.ts";
 
@@ -27,6 +28,9 @@ export interface Link {
   readonly connectorServed: PromiseWithResolvers<void>;
   readonly acceptorServed: PromiseWithResolvers<void>;
 }
+
+/** Why a connection was not taken up; `over`: the offer is, or the connector did not wait. */
+export type NoLink = "refused" | "late" | "busy" | "over";
 
 /** A connection that waits. */
 export interface WaitingConnection {
@@ -62,14 +66,13 @@ export class Offer {
     this.#waiting = waiting;
   }
 
-  /**
-   * Announces a connection; resolves to the link once it is taken up, to `undefined` when it is refused, too many wait or
-   * the signal aborts.
-   */
-  async connect(connector: End, signal: AbortSignal): Promise<Link | undefined> {
-    if (this.#open >= WAITING_MAX || this.over.isCancelled || signal.aborted) return undefined;
+  /** Announces a connection; resolves to the link once it is taken up, else to why it was not. */
+  async connect(connector: End, timeoutSecs: number): Promise<Link | NoLink> {
+    const { signal } = connector;
+    if (this.over.isCancelled || signal.aborted) return "over";
+    if (this.#open >= WAITING_MAX) return "busy";
     const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
-    const { promise, resolve } = Promise.withResolvers<Link | undefined>();
+    const { promise, resolve } = Promise.withResolvers<Link | NoLink>();
     this.#waiting.set(token, {
       service: this.service,
       publisher: this.publisher,
@@ -79,9 +82,10 @@ export class Offer {
         resolve(link);
         return link;
       },
-      refuse: () => resolve(undefined),
+      refuse: () => resolve("refused"),
     });
-    const giveUp = () => resolve(undefined);
+    using _timer = systemClock.after(timeoutSecs * 1000, () => resolve("late"));
+    const giveUp = () => resolve("over");
     signal.addEventListener("abort", giveUp, { once: true });
     const goOn = this.over.onCancel(giveUp);
     this.#open++;

@@ -16,6 +16,8 @@ const callers = new Map<string, Caller>();
 const SERVICES = [
   "{ id: web, published_by: [alice, bob] }",
   "{ id: short, published_by: [alice], dial_timeout_secs: 0.05 }",
+  "{ id: page, protocol: http, published_by: [alice], check_path: /health }",
+  "{ id: slow, protocol: http, published_by: [alice], dial_timeout_secs: 0.3 }",
   "{ id: fixed, host: 127.0.0.1, port: 1 }",
 ];
 
@@ -239,5 +241,97 @@ describe("service.publish", () => {
     expect(await failure(offering.call)).toBeOneOf(["policy.revoked", "wire.session_closed"]);
     await isFree();
     home.configure({ ...home.options, policy });
+  });
+});
+
+describe("service.check of a published service", () => {
+  const check = (id = "web") => owner.call("local", "service.check", { id }).output;
+  const accept = (
+    id: string,
+    connection: string,
+    options: { refused?: boolean; outgoing?: AsyncIterable<Uint8Array> } = {},
+  ) => {
+    const { refused = false, outgoing = all() } = options;
+    return as("alice").call("local", "service.accept", { id, connection, refused }, { outgoing });
+  };
+
+  test("says that nobody offers it", async () => {
+    const found = { state: "down", detail: "Nobody offers it now", exit_code: 1 };
+    expect(await check()).toMatchObject(found);
+  });
+
+  test("is down while what is behind the offer takes no connection", async () => {
+    const offering = await new Offering("alice").published();
+    const checking = check();
+    await accept("web", await offering.connection(), { refused: true }).output;
+    expect(await checking).toMatchObject({
+      state: "down",
+      detail: expect.stringContaining("behind the offer does not take a connection"),
+      exit_code: 1,
+    });
+    await offering.end();
+    await isFree();
+  });
+
+  test("is down when whoever offers it takes no connection in time", async () => {
+    const offering = await new Offering("alice", "short").published();
+    expect(await check("short")).toMatchObject({
+      state: "down",
+      detail: expect.stringContaining("within 0.05 s"),
+    });
+    await offering.end();
+    await isFree("short");
+  });
+
+  test("is up when a connection is taken, which ends in order", async () => {
+    const offering = await new Offering("alice").published();
+    const checking = check();
+    const silence = (async function* () {
+      await new Promise(() => {});
+    })();
+    const accepting = accept("web", await offering.connection(), { outgoing: silence });
+    expect(await checking).toMatchObject({ state: "up", exit_code: 0 });
+    expect(await accepting.output).toMatchObject({ received_bytes: 0 });
+    await offering.end();
+    await isFree();
+  });
+
+  test.each([
+    ["HTTP/1.1 200 OK\r\n\r\n", { state: "up", status: 200, exit_code: 0 }],
+    ["HTTP/1.1 503 Busy\r\n\r\n", { state: "down", status: 503, exit_code: 1 }],
+    ["SSH-2.0-OpenSSH\r\n", { state: "down", detail: "It does not answer as HTTP" }],
+  ])("asks an http service for its check_path, and takes %j for %j", async (answer, found) => {
+    const offering = await new Offering("alice", "page").published();
+    const checking = check("page");
+    const outgoing = all(Buffer.from(answer));
+    const accepting = accept("page", await offering.connection(), { outgoing });
+    expect(await textOf(accepting)).toStartWith("GET /health HTTP/1.1\r\n");
+    expect(await checking).toMatchObject(found);
+    await accepting.output;
+    await offering.end();
+    await isFree("page");
+  });
+
+  test("tells one that says nothing from one that is cut off", async () => {
+    const offering = await new Offering("alice", "slow").published();
+    const silent = check("slow");
+    const silence = () =>
+      (async function* () {
+        await new Promise(() => {});
+      })();
+    const accepting = accept("slow", await offering.connection(), { outgoing: silence() });
+    expect(await silent).toMatchObject({
+      state: "down",
+      detail: "It took the connection and did not answer within 0.3 s",
+    });
+    await accepting.output;
+    const cut = check("slow");
+    const leaving = accept("slow", await offering.connection(), { outgoing: silence() });
+    await leaving.chunks[Symbol.asyncIterator]().next();
+    leaving.cancel();
+    leaving.output.catch(() => {});
+    expect(await cut).toMatchObject({ state: "down", detail: "The connection was cut off" });
+    await offering.end();
+    await isFree("slow");
   });
 });

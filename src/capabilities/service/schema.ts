@@ -194,6 +194,7 @@ export const operations = {
     description:
       "A tcp service answers when it takes a connection, an http service when it answers check_path with a status " +
       "below 500. A udp service need not answer anything: all that can be told is that its port was refused. " +
+      "What is published is tried through whoever offers it. " +
       "The exit code is 0 when it answers, else 1.",
     effect: "read",
     input: z.strictObject({ id: ServiceId }),
