@@ -272,6 +272,8 @@ test("references are resolved when they are used, and the configuration is taken
   type Checked = { name: string; kind: string; ok: boolean };
   const checked = async () => {
     const { output } = await node.call("local", "secret.check", {});
+    const { ok, exit_code } = output as { ok: boolean; exit_code: number };
+    expect(exit_code).toBe(ok ? 0 : 1);
     return (output as { secrets: Checked[] }).secrets.filter(({ name }) => name.startsWith("FROM"));
   };
   let secrets: Checked[] = [];

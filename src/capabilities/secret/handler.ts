@@ -22,7 +22,8 @@ export const handlers: Handlers<typeof operations, "secrets"> = {
       const wrong = error ? { problem: error.message, ...hint } : {};
       secrets.push({ ...info, ok: error === undefined, ...wrong });
     }
-    return { ok: secrets.every(({ ok }) => ok), secrets };
+    const ok = secrets.every((secret) => secret.ok);
+    return { ok, secrets, exit_code: ok ? 0 : 1 };
   },
 
   async set({ name }, { services, incoming }) {

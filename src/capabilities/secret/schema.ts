@@ -44,7 +44,8 @@ export const operations = {
   check: operation({
     summary: "Look whether each secret can be used, and say what is wrong",
     description:
-      "Reads each one where it is kept, as a command would need it: files, variables, credentials, programs.",
+      "Reads each one where it is kept, as a command would need it: files, variables, credentials, programs. " +
+      "The exit code is 0 when all can be used, else 1.",
     effect: "read",
     input: z.strictObject({}),
     output: z.strictObject({
@@ -58,10 +59,13 @@ export const operations = {
           hint: z.string().optional(),
         }),
       ),
+      /** 1 when one cannot be used. */
+      exit_code: z.int(),
     }),
     resource: () => "secret:*",
     cli: {
       node: "argument",
+      exit_code: "exit_code",
       view: { kind: "table", columns: ["name", "kind", "ok", "problem"], rows: "secrets" },
     },
     examples: [{ name: "checks all secrets", input: {}, command: "secret check local" }],
