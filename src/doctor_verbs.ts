@@ -31,7 +31,7 @@ export function doctorVerbs(options: ConfigVerbOptions): readonly HandWrittenVer
         "Checks the configuration, private files, policy, audit log, disk, what commands are kept from, secrets, and every " +
         "known node at once: reachability, key, clock, version, services. Exits with 1 when there is a problem.",
       flags: [
-        { name: "node", kind: "string", value: "NAME", summary: "Check the way to this node only" },
+        { name: "node", kind: "string", value: "NODE", summary: "Check the way to this node only" },
         {
           name: "mount-runtime",
           kind: "boolean",

@@ -35,6 +35,7 @@ const NAMES = [
   ["h*?[x]", "h"],
   ["k:l=m", "k:l="],
   ["n@o\\p", "n@"],
+  ["o!p'q", "o"],
 ] as const;
 /** A node that takes connections and never says a word. */
 const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -93,6 +94,11 @@ describe("operon complete", () => {
     [["fs", "list", "--js"], ["--json"]],
     [["completion", "z"], ["zsh"]],
     [["run", ""], [":0"]],
+    [["doctor", "--node", "l"], ["local"]],
+    [["doctor", "--node=l"], ["--node=local"]],
+    [["exec", "run", "local", "--cwd", "/s"], ["/sub/"]],
+    [["exec", "run", "local", "--cwd=/s"], ["--cwd=/sub/"]],
+    [["exec", "run", "local", "--secret=T"], ["--secret=TOKEN"]],
     [["exec", "run", "local", "--", "l"], [":4"]],
     [["no", "such", "thing", ""], [":4"]],
   ])("%p offers %p", async (words, expected) => {
@@ -105,6 +111,12 @@ describe("operon complete", () => {
       expect(await answers("fs", "read", typed)).toEqual([":4"]);
     },
   );
+
+  test("offers folders, and no files, where a folder of the node is wanted", async () => {
+    expect(await answers("exec", "run", "local", "--cwd", "")).toEqual(["/sub/", ":4"]);
+    expect(await answers("exec", "run", "local", "--cwd", "su")).toEqual([":4"]);
+    expect(await answers("exec", "run", "silent", "--cwd", "/")).toEqual([":4"]);
+  });
 
   test("offers the ids of jobs, the services and the secrets of the node", async () => {
     const id = (await run(operon, "exec", "run", "local", "--detach", "--", "true")).trim();
@@ -163,5 +175,51 @@ describe.each([
       await terminal.until(`this is ${name[0]}`);
     }
     expect(readdirSync(work)).toEqual([]);
+  }, 60_000);
+
+  test.each(['"', "'"])(
+    "attack 26: inserts names in a quote that is open (%s)",
+    async (quote) => {
+      const work = mkdtempSync(join(folder, "work-"));
+      await using terminal = new TypedTerminal({
+        argv: ["env", "-C", work, ...argv],
+        env: { ...env, PS1: "> ", TERM: "dumb" },
+      });
+      terminal.type(`${load}; echo loa''ded\r`);
+      await terminal.until("loaded");
+      for (const [name, begun] of NAMES) {
+        const typed = `${quote}local:/${begun.replace("\\", "")}`;
+        terminal.type(`operon fs read ${typed}`);
+        await terminal.until(typed);
+        terminal.type("\t");
+        await terminal.until(name.at(-1)!);
+        terminal.type("\r");
+        await terminal.until(`this is ${name[0]}`);
+      }
+      expect(readdirSync(work)).toEqual([]);
+    },
+    60_000,
+  );
+
+  test("completes values of flags, in a word of their own and behind =", async () => {
+    await using terminal = new TypedTerminal({
+      argv: [...argv],
+      env: { ...env, PS1: "> ", TERM: "dumb" },
+    });
+    terminal.type(`${load}; echo loa''ded\r`);
+    await terminal.until("loaded");
+    for (const [typed, rest] of [
+      ["doctor --node l", "ocal"],
+      ["exec run local --cwd /s", "ub/"],
+      ["exec run local --cwd=/s", "ub/"],
+      ["exec run local --secret=T", "OKEN"],
+    ] as const) {
+      terminal.type(`operon ${typed}`);
+      await terminal.until(typed);
+      terminal.type("\t");
+      await terminal.until(rest);
+      // Ctrl-U: away with the line.
+      terminal.type("\x15");
+    }
   }, 60_000);
 });

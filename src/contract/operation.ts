@@ -107,6 +107,8 @@ export interface CliShape {
         readonly file_into?: boolean;
         /** Where completion finds its values. */
         readonly completes_from?: ValueSource;
+        /** `folder`: a folder of the node that is called; completion offers those there are. */
+        readonly form?: "folder";
       }
     >
   >;

@@ -45,6 +45,7 @@ export const visibleTo = (what: string) =>
 export const runFlags: NonNullable<CliShape["flags"]> = {
   argv: { hidden: true },
   command: { hidden: true },
+  cwd: { form: "folder" },
   secrets: {
     flag: "secret",
     completes_from: { operation: "secret.list", field: "name", rows: "secrets" },

@@ -148,6 +148,7 @@ function fieldFlag({ cli }: OperationDescription, { field, schema, required }: F
     ...(summary === undefined ? {} : { summary }),
     ...(choices === undefined ? {} : { choices }),
     ...(shape?.completes_from === undefined ? {} : { completes_from: shape.completes_from }),
+    ...(shape?.form === undefined ? {} : { form: shape.form }),
     ...(item === schema ? {} : { item: kindOf(item) }),
     ...(schema.default === undefined ? {} : { default: schema.default }),
     required: required && schema.default === undefined,

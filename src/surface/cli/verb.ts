@@ -26,6 +26,8 @@ export interface Flag {
   readonly choices?: readonly string[];
   /** Where completion finds values. */
   readonly completes_from?: ValueSource;
+  /** `folder`: names one of the node that is called. */
+  readonly form?: "folder";
   readonly default?: unknown;
   readonly required?: boolean;
   readonly hidden?: boolean;

@@ -77,15 +77,16 @@ async function answer(words: readonly string[], { context, parts }: Asked): Prom
   const [capabilities, verbs] = [await context.describe(), parts.verbs()];
   const root = grammar(capabilities, verbs);
   const typed = words.at(-1) ?? "";
-  const { expected, globals } = expectedWord(root, words.slice(0, -1), typed);
+  const { expected, lead, globals } = expectedWord(root, words.slice(0, -1), typed);
   const asking: OfferParts = {
     table: { ...commandTable(capabilities, verbs), root },
     place: undefined,
     connect: () => context.connect({ ...connectionOf(globals), onlyDaemon: true }),
     signal: context.signal,
   };
-  const lines = (await offersFor(expected, typed, asking)).map(({ word, summary }) =>
-    summary === undefined ? word : `${word}\t${summary}`,
+  const offers = await offersFor(expected, typed.slice(lead.length), asking);
+  const lines = offers.map(({ word, summary }) =>
+    summary === undefined ? `${lead}${word}` : `${lead}${word}\t${summary}`,
   );
   return [...lines, expected.kind === "local_file" ? ":0" : ":4", ""].join("\n");
 }

@@ -22,12 +22,16 @@ export type ExpectedWord =
   /** `node:/path` */
   | { readonly kind: "path" }
   | { readonly kind: "value"; readonly source: ValueSource; readonly node: string }
+  /** A folder of this node, without its name: `/data`. */
+  | { readonly kind: "folder"; readonly node: string }
   | { readonly kind: "local_file" }
   | { readonly kind: "nothing" };
 
 /** The end of a command line, and the global flags before it. */
 export interface LineEnd {
   readonly expected: ExpectedWord;
+  /** What of the word stands before that: `--flag=`. */
+  readonly lead: string;
   readonly globals: ReadonlyMap<string, string>;
 }
 
@@ -37,7 +41,13 @@ const NOTHING: ExpectedWord = { kind: "nothing" };
 export function expectedWord(root: CommandNode, words: readonly string[], typed: string): LineEnd {
   const line = new TypedLine(root);
   for (const word of words) line.add(word);
-  return { expected: line.expect(typed), globals: line.globals };
+  const { globals } = line;
+  // A flag's value is what it is wherever it stands: behind the flag, or in one word with it.
+  const [lead = ""] = /^--[^=]+=/.exec(typed) ?? [];
+  const isValue = lead !== "" && line.takesWords;
+  if (!isValue) return { expected: line.expect(typed), lead: "", globals };
+  line.add(lead.slice(0, -1));
+  return { expected: line.expectValue(typed.slice(lead.length)), lead, globals };
 }
 
 class TypedLine {
@@ -63,15 +73,20 @@ class TypedLine {
     else this.#word(word);
   }
 
+  /** Whether words here are read as flags and arguments: not behind `--`, nor where a flag's value stands. */
+  get takesWords(): boolean {
+    return !this.#isRest && !this.#isLost && this.#open === undefined;
+  }
+
+  /** The value of the flag that was added last, in one word with it; a file is the shell's to complete, which it does not so. */
+  expectValue(typed: string): ExpectedWord {
+    const expected = this.#open ? this.#flagValue(this.#open, typed) : NOTHING;
+    return expected.kind === "local_file" ? NOTHING : expected;
+  }
+
   expect(typed: string): ExpectedWord {
     if (this.#isRest || this.#isLost) return NOTHING;
-    if (this.#open) return this.#flagValue(this.#open, { typed, lead: "" });
-    const equals = typed.indexOf("=");
-    if (typed.startsWith("--") && equals > 0) {
-      const flag = this.#find(typed.slice(0, equals));
-      const lead = typed.slice(0, equals + 1);
-      return flag ? this.#flagValue(flag, { typed, lead }) : NOTHING;
-    }
+    if (this.#open) return this.#flagValue(this.#open, typed);
     if (typed.startsWith("-")) return offers(typed, this.#flags().map(flagOffer));
     const below = this.#positional.length === 0 ? visibleChildren(this.#node) : [];
     const commands = below.map(({ name, summary }) => ({ word: name, summary }));
@@ -110,13 +125,13 @@ class TypedLine {
     return this.#flags().find((flag) => name === `--${flag.name}` || name === `-${flag.short}`);
   }
 
-  #flagValue(flag: Flag, { typed, lead }: { typed: string; lead: string }): ExpectedWord {
-    const { choices, completes_from, value } = flag;
-    if (choices) {
-      const words = choices.map((choice) => ({ word: `${lead}${choice}` }));
-      return offers(typed, words);
-    }
-    if (lead !== "") return NOTHING;
+  #flagValue({ choices, completes_from, form, value }: Flag, typed: string): ExpectedWord {
+    if (choices)
+      return offers(
+        typed,
+        choices.map((word) => ({ word })),
+      );
+    if (form === "folder") return { kind: "folder", node: this.#target() };
     if (completes_from) return { kind: "value", source: completes_from, node: this.#target() };
     if (value === "FILE" || value === "DIR") return { kind: "local_file" };
     return value === "NODE" ? { kind: "node" } : NOTHING;

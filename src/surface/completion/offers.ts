@@ -44,6 +44,8 @@ export async function offersFor(
         ...(await nodeOffers(typed, parts)).map(({ word }) => ({ word: `${word}:`, isOpen: true })),
         ...(await pathOffers(typed, parts)),
       ]);
+    case "folder":
+      return folderOffers(typed, expected, parts);
     case "value":
       return valueOffers(typed, expected, parts);
     default:
@@ -84,6 +86,16 @@ export async function pathOffers(typed: string, parts: OfferParts): Promise<read
       word: `${lead || (name.startsWith("-") ? "./" : "")}${name}${isFolder ? "/" : ""}`,
       isOpen: isFolder,
     }));
+}
+
+async function folderOffers(
+  typed: string,
+  { node }: Extract<ExpectedWord, { kind: "folder" }>,
+  parts: OfferParts,
+): Promise<readonly Offer[]> {
+  if (typed !== "" && !typed.startsWith("/")) return [];
+  const found = await pathOffers(typed || "/", { ...parts, place: { node, path: "/" } });
+  return harmless(found.filter(({ isOpen }) => isOpen));
 }
 
 async function valueOffers(

@@ -27,6 +27,9 @@ export async function complete(
   return { candidates, replaces };
 }
 
+/** What a command says of its words, rather than that a path may stand there. */
+const OWN: ReadonlySet<string> = new Set(["offers", "value", "folder"]);
+
 interface Position {
   readonly stage: Stage;
   readonly parts: OfferParts;
@@ -43,9 +46,11 @@ async function wordsFor(typed: string, { stage, parts }: Position): Promise<read
   }
   const found = isFile ? undefined : findCommand(table, stage);
   if (found?.kind === "command") {
-    const { expected } = expectedWord(table.root, found.argv, typed);
-    const isOwn = expected.kind === "offers" || expected.kind === "value";
-    if (isOwn) return offersFor(expected, typed, parts);
+    const { expected, lead } = expectedWord(table.root, found.argv, typed);
+    if (OWN.has(expected.kind)) {
+      const offers = await offersFor(expected, typed.slice(lead.length), parts);
+      return offers.map((offer) => ({ ...offer, word: `${lead}${offer.word}` }));
+    }
     if (expected.kind === "node")
       return [...(await nodeOffers(typed, parts)), ...(await pathOffers(typed, parts))];
   }
