@@ -170,7 +170,7 @@ function cgroupFinding({ groups }: TriedConfinement): Finding {
     check,
     status: "note",
     what: `This user can make no control group with ${missing.join(" or ")}${found.length > 0 ? ` (only of ${found.join("; ")})` : ""}: ${missing.map((name) => WITHOUT[name]).join(", and ")}`,
-    fix: "Run the daemon as a service (operon daemon service install): systemd gives it control groups of its own",
+    fix: "Run the daemon as a service (operon daemon service install): systemd gives it control groups of its own, to a user's service where they are of version 2",
   };
 }
 
