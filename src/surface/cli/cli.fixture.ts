@@ -1,7 +1,13 @@
 // A CLI whose process and nodes are scripted: what was written, what was called, what is answered.
 
 import { ManualClock } from "../../../test/clock.ts";
-import type { Caller, CallOptions, Chunk, OngoingCall } from "../../contract/caller.ts";
+import type {
+  Caller,
+  CallOptions,
+  CallReceipt,
+  Chunk,
+  OngoingCall,
+} from "../../contract/caller.ts";
 import type { CapabilityDescription } from "../../contract/description.ts";
 import { type ErrorDocument, fromErrorDocument, OperonError } from "../../error.ts";
 import { BOX } from "./box.fixture.ts";
@@ -37,6 +43,8 @@ export interface CliCase {
   readonly argv: readonly string[];
   readonly capabilities: readonly CapabilityDescription[];
   readonly answers?: readonly Answer[];
+  /** Default: allowed by the first rule of role operator. */
+  readonly receipt?: CallReceipt;
   readonly verbs?: readonly HandWrittenVerb[];
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input; a terminal when `isTty`, nothing when absent. */
@@ -161,15 +169,20 @@ class ScriptedCaller implements Caller {
     };
     this.#calls.push(made);
     this.#case.onCall?.(made);
-    return scriptedCall(made, this.#case.answers ?? [{ output: {} }], options);
+    return scriptedCall(made, this.#case, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+const RECEIPT: CallReceipt = {
+  node: "ed25519:test",
+  decision: { verdict: "allow", reason: "allowed", rule: { role: "operator", index: 0 } },
+};
+
 function scriptedCall(
   made: MadeCall,
-  answers: readonly Answer[],
+  { answers = [{ output: {} }], receipt = RECEIPT }: CliCase,
   { outgoing, signal }: CallOptions,
 ): OngoingCall {
   const cancelled = Promise.withResolvers<never>();
@@ -209,10 +222,7 @@ function scriptedCall(
   return {
     chunks: chunks(),
     output,
-    receipt: Promise.resolve({
-      node: "ed25519:test",
-      decision: { verdict: "allow", reason: "allowed", rule: { role: "operator", index: 0 } },
-    }),
+    receipt: Promise.resolve(receipt),
     cancel,
   };
 }

@@ -213,6 +213,27 @@ describe("attack 27: text from a node cannot steer the terminal", () => {
     isHarmless(stderr);
     expect(stderr.trimEnd().split("\n").length).toBe(3);
   });
+  test("attack 27: escapes in a receipt are spelled out, each of its texts", async () => {
+    const plain = {
+      verdict: "deny",
+      reason: "reason",
+      rule: { role: "role", index: 0, file: "file", line: 1 },
+    } as const;
+    const rule = (parts: object) => ({ ...plain, rule: { ...plain.rule, ...parts } });
+    for (const [node, decision] of [
+      [evil, plain],
+      ["node", { ...plain, reason: evil }],
+      ["node", rule({ role: evil })],
+      ["node", rule({ file: evil })],
+    ] as const) {
+      const { stderr } = await box(["box", "open", "local:/x", "-v"], {
+        receipt: { node, decision, audit: { sequence: 1, hash: "ab" } },
+      });
+      expect(stderr).toContain(spelled);
+      isHarmless(stderr);
+      expect(stderr.split("\n").length).toBe(2);
+    }
+  });
   test("attack 27: escapes in what was typed are spelled out too", async () => {
     for (const argv of [[evil], ["box", evil], ["box", "open", evil], ["box", `--${evil}`]]) {
       isHarmless((await box(argv)).stderr);
