@@ -264,6 +264,58 @@ describe("onboard with bad answers", () => {
   });
 });
 
+describe("attack 27: a folder's name cannot steer the terminal", () => {
+  const evil = "x\u001b]0;owned\u0007\r\u009b2J\u202e\u2028";
+  const spelled = "x\\x1b]0;owned\\x07\\r\\x9b2J\\u202e\\u2028";
+  const isHarmless = (text: string) =>
+    expect(text.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]/);
+
+  test("attack 27: escapes in what was made and what it opens are spelled out", async () => {
+    using bench = new VerbBench();
+    const home = join(bench.folder, `home ${evil}\nWarning: fake`);
+    const workspace = join(bench.folder, `work ${evil}\nCreated /fake`);
+    const flags = { "output-dir": home, workspace };
+    const made = await bench.run("onboard", { globals: yes, flags });
+    expect(made.code).toBe(0);
+    expect(made.stdout).toContain(`Created ${join(bench.folder, `home ${spelled}`)}\\nWarning`);
+    expect(made.stdout).toContain(`serves the folder ${join(bench.folder, `work ${spelled}`)}`);
+    isHarmless(made.stdout);
+    const again = await bench.run("onboard", { globals: yes, flags: { ...flags, force: true } });
+    expect(again.stdout).toContain(`Kept    ${join(bench.folder, `home ${spelled}`)}`);
+    for (const { stdout } of [made, again])
+      expect(stdout).not.toMatch(/^(Warning|Created \/fake)/m);
+    isHarmless(again.stdout);
+  });
+
+  test("attack 27: escapes in what is going to be done are spelled out before the question", async () => {
+    using bench = new VerbBench();
+    const { stderr } = await bench.run("onboard", {
+      flags: { "output-dir": join(bench.folder, `home ${evil}\nListen      127.0.0.1:1`) },
+      typed: `both\n\n${join(bench.folder, `work ${evil}end`)}\n\nn\n`,
+    });
+    expect(stderr).toContain(`Home        ${join(bench.folder, `home ${spelled}`)}\\nListen`);
+    expect(stderr).toContain(`Workspace   ${join(bench.folder, `work ${spelled}`)}end`);
+    isHarmless(stderr);
+    expect(readdirSync(bench.folder)).toEqual([]);
+  });
+
+  test.each([
+    ["an escape", "\u001b[2J"],
+    ["a C1 control", "\u009b2J"],
+    ["a bidirectional override", "\u202e"],
+    ["a line feed", "\n"],
+  ])("attack 27: a role, a name or an address with %s in it is refused", async (_, character) => {
+    using bench = new VerbBench();
+    for (const [flags, code] of [
+      [{ "node-id": `a${character}b` }, "identity.name_invalid"],
+      [{ listen: `127.0.0.1${character}:7789` }, "config.listen_invalid"],
+      [{ role: `both${character}` }, "cli.value_invalid"],
+    ] as const)
+      expect((await bench.run("onboard", { globals: yes, flags })).error?.code).toBe(code);
+    expect(readdirSync(bench.folder)).toEqual([]);
+  });
+});
+
 describe("onboard on a terminal", () => {
   test("asks for what no flag gives, and makes it after a yes", async () => {
     using bench = new VerbBench();
