@@ -31,3 +31,18 @@ test.each(["-x:/y", "a b:/c", "ü:/x", " :/x"])("%p names no node", (word) => {
     expect.objectContaining({ code: "cli.target_invalid" }),
   );
 });
+
+test.each([
+  ["an escape", "\x1b[2J"],
+  ["a C1 control", "\x9b2J"],
+  ["a bidirectional override", "\u202e"],
+  ["a line separator", "\u2028"],
+  ["a line feed", "\n"],
+  ["a zero", "\0"],
+])("attack 27: a node's name with %s in it is none", (_, character) => {
+  for (const word of [`a${character}:/x`, `${character}a:/x`, `a${character}:`, `a${character}:x`])
+    expect(() => placeAt(here, word)).toThrow(
+      expect.objectContaining({ code: "cli.target_invalid" }),
+    );
+  expect(placeText(placeAt(here, `./a${character}:x`))).toBe(`a:/data/deep/a${character}:x`);
+});
