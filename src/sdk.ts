@@ -15,6 +15,7 @@ import { makePeer } from "./sdk/peer.ts";
 import { ReconnectingCaller } from "./sdk/reconnecting_caller.ts";
 import { RepeatingCaller } from "./sdk/repeating_caller.ts";
 import type { OperationErrorCode, Peer } from "./sdk/typed_peer.ts";
+import { escapeLines } from "./surface/cli/escape.ts";
 
 export type { CallReceipt } from "./contract/caller.ts";
 export type { ErrorDocument, ErrorKind } from "./error.ts";
@@ -89,7 +90,8 @@ export function operonOver(caller: Caller, manifest: readonly CapabilityDescript
 
 async function open(options: ConnectOptions): Promise<Caller> {
   const identity = options.identity === undefined ? undefined : keyOf(options.identity);
-  const notice = options.notice ?? ((text: string) => console.error(`operon: ${text}`));
+  const notice =
+    options.notice ?? ((text: string) => console.error(`operon: ${escapeLines(text)}`));
   if (options.nodes) return openNodes(options, { nodes: options.nodes, identity, notice });
   const home = resolveHome(
     options.home === undefined ? process.env : { ...process.env, OPERON_HOME: options.home },

@@ -1,4 +1,4 @@
-// Attack 27: what a node says of itself, in its log, to a command without a daemon, in a prompt.
+// Attack 27: what a node says of itself, in its log, to a command without a daemon, to a program, in a prompt.
 // The texts come with the name of a folder: a home whose name holds what a terminal would obey.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -67,6 +67,19 @@ test("attack 27: escapes in a line of the daemon's log are spelled out", async (
   expect(log).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z trace\.list failed: /);
   expect(log).toContain(`${spelled}/traces`);
   expectHarmless(log);
+});
+
+test("attack 27: escapes in a notice of a program's own node are spelled out", async () => {
+  const program = `
+    import { connect } from "./src/sdk.ts";
+    await using operon = await connect({ home: ${JSON.stringify(home)} });
+    await operon.node("local").trace.list().catch(() => {});
+  `;
+  const child = start([process.execPath, "-e", program]);
+  const stderr = await new Response(child.stderr).text();
+  expect(stderr).toStartWith("operon: trace.list failed: ");
+  expect(stderr).toContain(`${spelled}/traces`);
+  expectHarmless(stderr);
 });
 
 test("attack 27: escapes in the folder of a shell's prompt are spelled out", async () => {
