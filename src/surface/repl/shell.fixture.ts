@@ -115,6 +115,8 @@ export interface MadeCall {
 export class FakeNodes implements Caller {
   readonly files = new Map<string, string>();
   readonly calls: MadeCall[] = [];
+  /** Names that are listed. */
+  known: readonly string[] = ["a", "b"];
   /** Nodes that do not answer. */
   readonly gone = new Set<string>();
 
@@ -213,7 +215,7 @@ export class FakeNodes implements Caller {
         this.files.delete(place);
         return {};
       case "box.known":
-        return { nodes: [{ name: "a" }, { name: "b" }] };
+        return { nodes: this.known.map((name) => ({ name })) };
       case "box.who":
         return { name: node };
       default:

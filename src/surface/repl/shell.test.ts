@@ -253,6 +253,19 @@ test("attack 27: terminal escapes in a value's text do not reach the terminal", 
   expect((await run("pwd")).stdout).toBe("a:/x\\x1b[2J\n");
 });
 
+test("attack 27: escapes in the name of a node that is listed do not reach the terminal", async () => {
+  const { run, nodes: all } = fakeShell();
+  const evil = "x\x1b[2J\x9b2J\u202e\nb: fake";
+  const spelled = "x\\x1b[2J\\x9b2J\\u202e\\nb: fake";
+  all.known = ["a", evil];
+  const { stdout } = await run("on *: box who");
+  expect(stdout.split("\n").toSorted()).toEqual(
+    ["", `${"a:".padEnd(spelled.length + 2)}a`, `${spelled}: ${spelled}`].toSorted(),
+  );
+  all.gone.add(evil);
+  expect((await run("on *: box who")).stderr).toStartWith(`${spelled}: error:`);
+});
+
 test("? explains the shell and single commands", async () => {
   const { run, nodes: all } = fakeShell();
   expect((await run("?")).stdout).toContain("on a,b: COMMAND");

@@ -4,6 +4,7 @@
 
 import { OperonError } from "../../error.ts";
 import type { CliContext } from "../cli/context.ts";
+import { escapeText } from "../cli/escape.ts";
 import { reportFailure } from "../cli/failure.ts";
 import { type CommandTable, commandTable, findCommand } from "./command_table.ts";
 import { evaluate } from "./evaluate.ts";
@@ -98,7 +99,7 @@ export class Shell {
     context: LineContext,
   ): Promise<number> {
     const names = nodes.includes("*") ? await this.#knownNodes(context) : [...new Set(nodes)];
-    const width = Math.max(...names.map((name) => name.length));
+    const width = Math.max(...names.map((name) => escapeText(name).length));
     const codes: number[] = [];
     let next = 0;
     const work = async () => {
@@ -125,7 +126,7 @@ export class Shell {
   ): Promise<number> {
     const { running, scope } = withoutProgress(context);
     const { stdio } = running.context;
-    const prefix = `${node}:`.padEnd(width + 2);
+    const prefix = `${escapeText(node)}:`.padEnd(width + 2);
     const stdout = new PrefixOutput(stdio.stdout, prefix);
     const stderr = new PrefixOutput(stdio.stderr, prefix);
     const isHere = node === scope.place.node;
