@@ -37,6 +37,17 @@ describe("two nodes", () => {
     expect(run.output).toMatchObject({ exit_code: 0 });
   });
 
+  test("a name that stands for the own key is no other node's", async () => {
+    const home = new TestHome({ name: "c" });
+    home.configure({
+      ...home.options,
+      nodes: ` far: { endpoint: "${a.endpoint}", key: "${home.id}" } `,
+    });
+    await using c = await TestNode.start(home);
+    expect((await c.call("far", "node.info", {})).error?.code).toBe("node.own_key");
+    expect((await c.call("c", "node.info", {})).error).toBeUndefined();
+  });
+
   test("the inviter gets no rights on the joiner", async () => {
     const refused = await a.call("b", "fs.list", { path: "/" });
     expect(refused.error?.code).toBe("policy.denied");

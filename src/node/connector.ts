@@ -62,9 +62,10 @@ export class Connector {
     return ongoingCall(sent, () => peer, { ...options, clock: this.#options.clock });
   }
 
-  /** A usable session to a node. @throws OperonError `node.unknown`, `node.unreachable`, `wire.*` */
+  /** A usable session to a node. @throws OperonError `node.unknown`, `node.unreachable`, `node.own_key`, `wire.*` */
   session(name: string): Promise<Session> {
     const address = this.#options.addresses.find(name);
+    if (address.key?.equals(this.#options.key.publicKey)) return Promise.reject(ownKey(name));
     const warm = address.key ? this.usable(address.key.id) : undefined;
     if (warm) return Promise.resolve(warm);
     let dialling = this.#dialling.get(name);
@@ -214,6 +215,15 @@ function noEndpoint(name: string): OperonError {
     kind: "unavailable",
     message: `${name} is known, but it is not connected and no endpoint is known for it`,
     hint: `Start its daemon, so that it dials this node; or set client.nodes.${name}.endpoint in the configuration`,
+  });
+}
+
+function ownKey(name: string): OperonError {
+  return new OperonError({
+    code: "node.own_key",
+    kind: "failed_precondition",
+    message: `The key known for ${name} is this node's own`,
+    hint: `Write the key that operon node info shows on that machine; this node itself is called local`,
   });
 }
 
