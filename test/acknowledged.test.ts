@@ -3,24 +3,8 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry } from "../src/audit/entry.ts";
-import { builtin } from "../src/builtin.ts";
-import { systemClock } from "../src/clock.ts";
-import { Registry } from "../src/contract/registry.ts";
 import { OperonError } from "../src/error.ts";
-import { Node } from "../src/node/node.ts";
-import { TestHome, TestNode, textStream } from "./harness/mesh.ts";
-
-function openNode({ home, key }: TestHome): Promise<Node> {
-  return Node.open({
-    home,
-    configPath: home.config_path,
-    key,
-    registry: new Registry(Object.values(builtin)),
-    clock: systemClock,
-    version: "test",
-    notice: () => {},
-  });
-}
+import { openNode, TestHome, TestNode, textStream } from "./harness/mesh.ts";
 
 function entriesOf({ home }: TestHome): AuditEntry[] {
   const segment = readdirSync(home.audit_path).find((name) => /^\d+\.jsonl$/.test(name)) as string;

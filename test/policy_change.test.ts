@@ -1,23 +1,9 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { builtin } from "../src/builtin.ts";
 import { systemClock } from "../src/clock.ts";
-import { Registry } from "../src/contract/registry.ts";
-import { Node } from "../src/node/node.ts";
-import { operatorPolicy, TestHome, TestNode, textStream, until } from "./harness/mesh.ts";
-
-function openNode({ home, key }: TestHome): Promise<Node> {
-  return Node.open({
-    home,
-    configPath: home.config_path,
-    key,
-    registry: new Registry(Object.values(builtin)),
-    clock: systemClock,
-    version: "test",
-    notice: () => {},
-  });
-}
+import type { Node } from "../src/node/node.ts";
+import { openNode, operatorPolicy, TestHome, TestNode, textStream, until } from "./harness/mesh.ts";
 
 /** A write whose decision is made, but not on the disk yet. */
 async function decidedWrite(node: Node) {

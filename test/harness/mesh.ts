@@ -13,6 +13,7 @@ import type { KeyPair } from "../../src/identity/key.ts";
 import { createKey } from "../../src/identity/keystore.ts";
 import { type DaemonReady, runDaemon } from "../../src/node/daemon.ts";
 import { connectLocal } from "../../src/node/local_caller.ts";
+import { Node } from "../../src/node/node.ts";
 
 /** How a test node differs from a plain one. */
 export interface TestNodeOptions {
@@ -183,6 +184,19 @@ export class TestNode implements AsyncDisposable {
     await this.stop();
     this.test[Symbol.dispose]();
   }
+}
+
+/** The node of a home, without a daemon around it. */
+export function openNode({ home, key }: TestHome): Promise<Node> {
+  return Node.open({
+    home,
+    configPath: home.config_path,
+    key,
+    registry: new Registry(Object.values(builtin)),
+    clock: systemClock,
+    version: "test",
+    notice: () => {},
+  });
 }
 
 /** What a call came to. */

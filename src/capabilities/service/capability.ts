@@ -4,7 +4,8 @@
 
 import { capability } from "../../contract/capability.ts";
 import { handlers, serviceFacts } from "./handler.ts";
-import { operations, settings } from "./schema.ts";
+import { operations } from "./schema.ts";
+import { settings } from "./settings.ts";
 
 /** The capability `service`. */
 export const serviceCapability = capability({

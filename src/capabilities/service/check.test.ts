@@ -1,8 +1,8 @@
 // Whether services answer: connections, HTTP statuses, refused datagrams.
 import { expect, test } from "bun:test";
 import { checkService } from "./check.ts";
-import { settings } from "./schema.ts";
 import { serveTcp } from "./service.fixture.ts";
+import { settings } from "./settings.ts";
 
 const check = (input: object) => {
   const [service] = settings.parse([{ id: "one", host: "127.0.0.1", ...input }]);

@@ -8,7 +8,7 @@ import { DatagramQueue } from "../../wire/datagram_queue.ts";
 import { dialTcp, type TcpStream } from "../../wire/tcp_stream.ts";
 import { openSocket } from "./datagrams.ts";
 import { targetOf } from "./directory.ts";
-import type { ServiceSettings } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** How long a refusal of a datagram is waited for (ms). */
 const UDP_REFUSAL_MS = 300;

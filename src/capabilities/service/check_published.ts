@@ -7,7 +7,7 @@ import { Cancellation } from "../../wire/cancellation.ts";
 import { type Health, httpRequest, readHttp, silent } from "./check.ts";
 import { untilCut } from "./linked.ts";
 import type { Link, NoLink, Offer } from "./offer.ts";
-import type { ServiceSettings } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** What it is tried through. */
 export interface PublishedCheckOptions {

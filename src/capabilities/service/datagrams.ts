@@ -7,7 +7,8 @@ import type { Call } from "../../contract/capability.ts";
 import { DatagramQueue } from "../../wire/datagram_queue.ts";
 import type { Directory } from "./directory.ts";
 import { Guard } from "./guard.ts";
-import type { operations, ServiceSettings } from "./schema.ts";
+import type { operations } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** What moves nothing for this long is over (s), where the service says nothing else. */
 const IDLE_TIMEOUT_SECS = 60;

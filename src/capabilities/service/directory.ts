@@ -4,7 +4,7 @@
 
 import type { SettingsView } from "../../contract/services.ts";
 import type { Offer, WaitingConnection } from "./offer.ts";
-import type { ServiceSettings } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** The services of one node. */
 export class Directory {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { ManualClock } from "../../../test/clock.ts";
 import { Directory } from "./directory.ts";
 import { Guard } from "./guard.ts";
-import { type ServiceSettings, settings } from "./schema.ts";
+import { type ServiceSettings, settings } from "./settings.ts";
 
 function guarded(options: { idleTimeoutSecs?: number } = {}) {
   const configured = { services: settings.parse([{ id: "a", host: "h", port: 1 }]) };

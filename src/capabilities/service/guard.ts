@@ -5,7 +5,7 @@
 import type { Clock } from "../../clock.ts";
 import { REAUTHORIZE_MS } from "../../limits.ts";
 import type { Directory } from "./directory.ts";
-import type { ServiceSettings } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** Why a connection was cut. */
 export type CutReason = "idle" | "withdrawn";

@@ -14,7 +14,8 @@ import { type CutReason, Guard } from "./guard.ts";
 import { type ConnectCall, joined, type Traffic } from "./joined.ts";
 import { linked } from "./linked.ts";
 import { publisherHandlers } from "./publish.ts";
-import type { operations, ServiceSettings } from "./schema.ts";
+import type { operations } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** What the audit log keeps of a call: where the service was when it was decided. */
 export function serviceFacts(

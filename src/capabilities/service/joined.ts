@@ -7,7 +7,8 @@ import type { Call } from "../../contract/capability.ts";
 import type { TcpStream } from "../../wire/tcp_stream.ts";
 import type { Directory } from "./directory.ts";
 import { type CutReason, Guard } from "./guard.ts";
-import type { operations, ServiceSettings } from "./schema.ts";
+import type { operations } from "./schema.ts";
+import type { ServiceSettings } from "./settings.ts";
 
 /** A call of `service.connect`. */
 export type ConnectCall = Call<(typeof operations)["connect"], "settings">;
