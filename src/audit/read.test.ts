@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import type { AuditEntry, AuditFilter } from "./entry.ts";
 import { openLog, record, temporaryFolder, writeLog } from "./log.fixture.ts";
-import { followAudit, queryAudit, readRange } from "./read.ts";
+import { followAudit, queryAudit } from "./read.ts";
 import { listSegments } from "./segment.ts";
 
 async function sequences(entries: AsyncIterable<AuditEntry>): Promise<number[]> {
@@ -109,13 +109,52 @@ describe("queryAudit()", () => {
   });
 });
 
-describe("readRange()", () => {
-  test("returns both ends and what is between, across segments", async () => {
-    using folder = await goodLog();
-    expect(await sequences(readRange(folder.path, { from: 30, to: 70 }))).toEqual(count(30, 70));
-    expect(await sequences(readRange(folder.path, { from: 100, to: 900 }))).toEqual([100, 101]);
-    expect(await sequences(readRange(folder.path, { from: 70, to: 30 }))).toEqual([]);
-  });
+describe("a search through a large log", () => {
+  /** Many pieces of one segment, the same entries again and again. */
+  async function largeLog() {
+    const folder = temporaryFolder();
+    await writeLog(folder.path, { count: 100 });
+    const { path } = listSegments(folder.path)[0]!;
+    const text = readFileSync(path);
+    const copies = Math.ceil(PIECES * (PIECE_BYTES / text.byteLength));
+    for (let copy = 0; copy < copies; copy++) appendFileSync(path, text);
+    return folder;
+  }
+  const PIECES = 20;
+  const PIECE_BYTES = 256 * 1024;
+
+  test.each<AuditFilter>([{ capability: "none" }, { capability: "none", limit: 5 }])(
+    "for %p lets others have their turn after each piece",
+    async (filter) => {
+      using folder = await largeLog();
+      let turns = 0;
+      const counting = setInterval(() => turns++, 0);
+      expect(await sequences(queryAudit(folder.path, filter))).toEqual([]);
+      clearInterval(counting);
+      expect(turns).toBeGreaterThan(PIECES / 4);
+    },
+  );
+
+  test.each<AuditFilter>([{ capability: "none" }, { capability: "none", limit: 5 }])(
+    "for %p ends when nobody waits for it any more",
+    async (filter) => {
+      using folder = await largeLog();
+      const leaving = new AbortController();
+      let turns = 0;
+      const count = () => {
+        turns++;
+        if (turns === 2) leaving.abort(new Error("left"));
+        counting = setImmediate(count);
+      };
+      let counting = setImmediate(count);
+      const search = sequences(queryAudit(folder.path, filter, leaving.signal));
+      await expect(search).rejects.toThrow("left");
+      const following = sequences(followAudit(folder.path, filter, leaving.signal));
+      expect(await following).toEqual([]);
+      clearImmediate(counting);
+      expect(turns).toBeLessThan(PIECES / 2);
+    },
+  );
 });
 
 describe("followAudit()", () => {

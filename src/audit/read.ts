@@ -17,29 +17,27 @@ interface Place {
   readonly bytes: number;
 }
 
+/** What is looked for, and for how long. */
+interface Search {
+  readonly filter: AuditFilter;
+  readonly matcher: EntryMatcher;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Entries that match, oldest first; with `limit` the last so many of them.
- * @throws OperonError `audit.unreadable` at a line that is no entry
+ * @throws OperonError `audit.unreadable` at a line that is no entry; the signal's reason when it aborts
  */
 export async function* queryAudit(
   directory: string,
   filter: AuditFilter,
+  signal?: AbortSignal,
 ): AsyncIterable<AuditEntry> {
-  const matcher = entryMatcher(filter);
+  const search: Search = { filter, matcher: entryMatcher(filter), signal };
   const end = endOf(directory);
   if (!end) return;
-  yield* forward(directory, startOf({ directory, filter, matcher, end }), { end, matcher });
-}
-
-/** Entries from one sequence to another, both included. */
-export async function* readRange(
-  directory: string,
-  range: { readonly from: number; readonly to: number },
-): AsyncIterable<AuditEntry> {
-  for await (const entry of queryAudit(directory, { from_sequence: range.from })) {
-    if (entry.sequence > range.to) return;
-    yield entry;
-  }
+  yield* forward(directory, await startOf(directory, { ...search, end }), { ...search, end });
+  signal?.throwIfAborted();
 }
 
 /** As {@link queryAudit}, then every new entry that matches, until the signal aborts (then it ends). */
@@ -48,16 +46,13 @@ export async function* followAudit(
   filter: AuditFilter,
   signal: AbortSignal,
 ): AsyncIterable<AuditEntry> {
-  const matcher = entryMatcher(filter);
+  const search: Search = { filter, matcher: entryMatcher(filter), signal };
   using changes = watchFolder(directory);
   let end = endOf(directory);
   let place: Place = { segment: segmentAt(directory, 0), bytes: 0 };
   if (end) {
-    const start = startOf({ directory, filter, matcher, end });
-    for await (const entry of forward(directory, start, { end, matcher })) {
-      if (signal.aborted) return;
-      yield entry;
-    }
+    const start = await startOf(directory, { ...search, end });
+    yield* forward(directory, start, { ...search, end });
     place = end;
   }
   while (!signal.aborted) {
@@ -66,10 +61,7 @@ export async function* followAudit(
       await changes.next(signal);
       continue;
     }
-    for await (const entry of forward(directory, place, { end, matcher })) {
-      if (signal.aborted) return;
-      yield entry;
-    }
+    yield* forward(directory, place, { ...search, end });
     place = end;
   }
 }
@@ -100,73 +92,77 @@ function endOf(directory: string): Place | undefined {
 }
 
 /** Where to begin reading forward so that what matches is within the limit. */
-function startOf(query: {
-  readonly directory: string;
-  readonly filter: AuditFilter;
-  readonly matcher: EntryMatcher;
-  readonly end: Place;
-}): Place {
-  const { filter, matcher, end } = query;
+async function startOf(
+  directory: string,
+  { filter, matcher, end, signal }: Search & { readonly end: Place },
+): Promise<Place> {
   const from = filter.from_sequence ?? 0;
-  const segments = listSegments(query.directory).filter(({ first }) => first <= end.segment.first);
+  const segments = listSegments(directory).filter(({ first }) => first <= end.segment.first);
   // The first segment that can hold `from`: the last one that does not start after it.
   const oldest = Math.max(
     0,
     segments.findLastIndex(({ first }) => first <= from),
   );
-  if (filter.limit === undefined) return { segment: segments[oldest]!, bytes: 0 };
+  const start: Place = { segment: segments[oldest]!, bytes: 0 };
+  if (filter.limit === undefined) return start;
   if (filter.limit <= 0) return end;
   let left = filter.limit;
   for (const segment of segments.slice(oldest).reverse()) {
     const isNewest = segment.first === end.segment.first;
-    const place = withFile(segment, (fd, size) => {
-      let found: number | undefined;
-      backward(fd, isNewest ? end.bytes : size, (line, start) => {
-        if (!matcher.mayMatch(line) || !matcher.matches(parse(line, segment))) return true;
-        left--;
-        found = start;
-        return left > 0;
-      });
-      return found;
-    });
-    if (left === 0) return { segment, bytes: place! };
+    const fd = openSegment(segment);
+    try {
+      for (const lines of backward(fd, isNewest ? end.bytes : fstatSync(fd).size)) {
+        for (const { line, at } of lines) {
+          if (!matcher.mayMatch(line) || !matcher.matches(parse(line, segment))) continue;
+          if (--left === 0) return { segment, bytes: at };
+        }
+        await turn();
+        if (signal?.aborted) return end;
+      }
+    } finally {
+      closeSync(fd);
+    }
   }
-  return { segment: segments[oldest]!, bytes: 0 };
+  return start;
 }
 
-/** Hands over whole lines, last first, until told to stop. */
-function backward(
+/** Whole lines, last first, a piece of a segment at a time, and where each begins. */
+function* backward(
   fd: number,
   endBytes: number,
-  each: (line: Uint8Array, start: number) => boolean,
-): void {
+): Generator<readonly { readonly line: Uint8Array; readonly at: number }[]> {
   let end = endBytes;
   let window = READ_BYTES;
   while (end > 0) {
     const base = Math.max(0, end - window);
     const bytes = readFully(fd, end - base, base);
+    const lines: { line: Uint8Array; at: number }[] = [];
     let stop = bytes.length;
     // The line feed that ends a line stands at stop - 1; the one before it ends the line before.
-    for (;;) {
+    while (stop > 0) {
       const before = stop >= 2 ? bytes.lastIndexOf(10, stop - 2) : -1;
       if (before === -1 && base > 0) break;
-      if (stop <= 0) break;
-      if (!each(bytes.subarray(before + 1, stop - 1), base + before + 1)) return;
+      lines.push({ line: bytes.subarray(before + 1, stop - 1), at: base + before + 1 });
       stop = before + 1;
     }
     // A line longer than the window: look further back.
     window = stop === bytes.length ? window * 2 : READ_BYTES;
     end = base + stop;
+    yield lines;
   }
 }
 
-/** Matching entries between two places, read in pieces. */
+/** However large the log, others get their turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Matching entries between two places, read in pieces; none any more once the signal has aborted. */
 async function* forward(
   directory: string,
   start: Place,
-  until: { readonly end: Place; readonly matcher: EntryMatcher },
+  { end, matcher, signal }: Search & { readonly end: Place },
 ): AsyncGenerator<AuditEntry> {
-  const { end, matcher } = until;
   for (const segment of listSegments(directory)) {
     if (segment.first < start.segment.first || segment.first > end.segment.first) continue;
     const fd = openSegment(segment);
@@ -182,11 +178,15 @@ async function* forward(
           const entry = parse(line, segment);
           if (matcher.matches(entry)) found.push(entry);
         });
-        yield* found;
+        for (const entry of found) {
+          if (signal?.aborted) return;
+          yield entry;
+        }
         if (whole === 0 && bytes.length < window) break;
         window = whole === 0 ? window * 2 : READ_BYTES;
         at += whole;
-        if (found.length === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (found.length === 0) await turn();
+        if (signal?.aborted) return;
       }
     } finally {
       closeSync(fd);

@@ -239,7 +239,7 @@ export interface PolicyCaseResult {
 
 /** The node's audit log, for those who may read it. */
 export interface AuditView {
-  query(filter: AuditFilter): AsyncIterable<AuditEntry>;
+  query(filter: AuditFilter, signal: AbortSignal): AsyncIterable<AuditEntry>;
   follow(filter: AuditFilter, signal: AbortSignal): AsyncIterable<AuditEntry>;
   /** With `proofs` also checks that the principals signed what is recorded. */
   verify(options: { readonly proofs: boolean; readonly signal: AbortSignal }): Promise<AuditReport>;

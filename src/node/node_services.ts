@@ -70,7 +70,7 @@ export function makeServices(parts: NodeServicesParts): Services {
     traces: new TraceStore(home.traces_path),
     outbound: new NodeOutbound({ key, clock, connector, addresses, own }),
     audit: {
-      query: (filter) => queryAudit(home.audit_path, filter),
+      query: (filter, signal) => queryAudit(home.audit_path, filter, signal),
       follow: (filter, signal) => followAudit(home.audit_path, filter, signal),
       verify: async (options) => {
         await parts.flushAudit();

@@ -11,8 +11,7 @@ import type { operations } from "./schema.ts";
 export const handlers: Handlers<typeof operations, "audit"> = {
   async *list(input, call) {
     let entries = 0;
-    for await (const entry of call.services.audit.query(filterOf(input))) {
-      call.signal.throwIfAborted();
+    for await (const entry of call.services.audit.query(filterOf(input), call.signal)) {
       entries++;
       yield entry;
     }
@@ -21,14 +20,14 @@ export const handlers: Handlers<typeof operations, "audit"> = {
   async *show({ sequence, ...filters }, call) {
     if (sequence === undefined) {
       let entries = 0;
-      for await (const entry of call.services.audit.query(filterOf(filters))) {
-        call.signal.throwIfAborted();
+      for await (const entry of call.services.audit.query(filterOf(filters), call.signal)) {
         entries++;
         yield entry;
       }
       return { entries };
     }
-    for await (const entry of call.services.audit.query({ from_sequence: sequence })) {
+    const from = { from_sequence: sequence };
+    for await (const entry of call.services.audit.query(from, call.signal)) {
       if (entry.sequence !== sequence) break;
       yield entry;
       return { entries: 1 };
