@@ -19,6 +19,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  const { output } = await node.call("local", "exec.sessions", {});
+  const { sessions } = output as { sessions: { id: string; state: string }[] };
+  for (const { id, state } of sessions)
+    if (state === "running") await node.call("local", "exec.hangup", { id });
   await node[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
