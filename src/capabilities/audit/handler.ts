@@ -12,6 +12,7 @@ export const handlers: Handlers<typeof operations, "audit"> = {
   async *list(input, call) {
     let entries = 0;
     for await (const entry of call.services.audit.query(filterOf(input), call.signal)) {
+      call.signal.throwIfAborted();
       entries++;
       yield entry;
     }
@@ -21,6 +22,7 @@ export const handlers: Handlers<typeof operations, "audit"> = {
     if (sequence === undefined) {
       let entries = 0;
       for await (const entry of call.services.audit.query(filterOf(filters), call.signal)) {
+        call.signal.throwIfAborted();
         entries++;
         yield entry;
       }
