@@ -221,7 +221,7 @@ function noEndpoint(name: string): OperonError {
 function ownKey(name: string): OperonError {
   return new OperonError({
     code: "node.own_key",
-    kind: "failed_precondition",
+    kind: "unauthenticated",
     message: `The key known for ${name} is this node's own`,
     hint: `Write the key that operon node info shows on that machine; this node itself is called local`,
   });
