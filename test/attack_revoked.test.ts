@@ -13,6 +13,7 @@ import type { Caller } from "../src/contract/caller.ts";
 import { OperonError } from "../src/error.ts";
 import { KeyPair } from "../src/identity/key.ts";
 import { TestHome, TestNode, until } from "./harness/mesh.ts";
+import { StartedProcess } from "./harness/started_process.ts";
 
 /** Longest wait for calls to be under way on a busy machine (ms). */
 const BEGIN_MS = 30_000;
@@ -113,6 +114,8 @@ test.each(["network", "local socket"])(
       return Object.keys(open).every((operation) => decided.has(operation));
     }, BEGIN_MS);
     expect([...codes]).toEqual([]);
+    const started = ["run", "session"].map((name) => new StartedProcess(pidIn(`${node}.${name}`)));
+    expect(started.every(({ isAlive }) => isAlive)).toBeTrue();
 
     const startMs = performance.now();
     home.configure({ ...home.options, policy: policy(false) });
@@ -121,10 +124,7 @@ test.each(["network", "local socket"])(
     for (const code of codes.values())
       expect(code).toBeOneOf(["policy.revoked", "wire.session_closed"]);
     await until(() => echo.sockets.size === 0, BEGIN_MS);
-    await until(
-      () => !isAlive(pidIn(`${node}.run`)) && !isAlive(pidIn(`${node}.session`)),
-      BEGIN_MS,
-    );
+    await until(() => started.every(({ isAlive }) => !isAlive), BEGIN_MS);
   },
   120_000,
 );
@@ -165,13 +165,14 @@ test.each(["while the node runs", "while it is stopped"])(
     await until(() => all.every((name) => pidIn(name) > 0), BEGIN_MS);
     leaving.abort();
     await caller[Symbol.asyncDispose]();
-    expect(all.map((name) => isAlive(pidIn(name)))).toEqual([true, true, true]);
+    const [job, own, terminal] = all.map((name) => new StartedProcess(pidIn(name)));
+    expect([job, own, terminal].map((one) => one?.isAlive)).toEqual([true, true, true]);
 
     if (when === "while it is stopped") await node.stop();
     place.configure({ ...place.options, policy: known(false) });
     if (when === "while it is stopped") node = await TestNode.start(place);
-    await until(() => !isAlive(pidIn("job")) && !isAlive(pidIn("terminal")), BEGIN_MS);
-    expect(isAlive(pidIn("own"))).toBeTrue();
+    await until(() => !job?.isAlive && !terminal?.isAlive, BEGIN_MS);
+    expect(own?.isAlive).toBeTrue();
     const { output } = await node.call("local", "exec.list", {});
     const { jobs } = output as { jobs: { id: string; state: string }[] };
     expect(jobs.map(({ state }) => state)).toEqual(["running"]);
@@ -181,19 +182,10 @@ test.each(["while the node runs", "while it is stopped"])(
   120_000,
 );
 
-/** A stream nobody ends, so that no call ends by itself. */
 /** What a caller goes on sending: bytes, or datagrams. */
 async function* endless(operation: string): AsyncGenerator<unknown, undefined> {
   const data = new TextEncoder().encode("x");
   yield operation === "service.datagrams" ? { data } : data;
   await new Promise(() => {});
   return undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
-  }
 }
