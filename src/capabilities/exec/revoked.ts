@@ -6,9 +6,9 @@ import { systemClock } from "../../clock.ts";
 import type { Services } from "../../contract/services.ts";
 import { jobsFolder, listJobs, stopJob } from "./detached/jobs.ts";
 import { HostConnection } from "./session/connection.ts";
-import { endOf, listSessions, sessionFolder } from "./session/session_record.ts";
+import { endOf, isHosted, listSessions, sessionFolder } from "./session/session_record.ts";
 
-/** How long to look for jobs that were only about to start, or take their time to end (ms). */
+/** How long to look for what was only about to start, or takes its time to end (ms). */
 const LOOK_MS = 15_000;
 const LOOK_EVERY_MS = 250;
 
@@ -39,14 +39,19 @@ async function endSessions(
   isPrincipal: (key: string) => boolean,
 ): Promise<void> {
   const place = state.folder("exec");
-  const folders = listSessions(place)
-    .filter(({ owner }) => !isPrincipal(owner))
-    .map(({ id }) => sessionFolder(place, id))
-    .filter((folder) => !endOf(folder));
-  await Promise.all(
-    folders.map(async (folder) => {
-      using host = await HostConnection.open(folder);
-      host?.hangup();
-    }),
-  );
+  const endMs = systemClock.monotonicMs() + LOOK_MS;
+  for (;;) {
+    const left = listSessions(place)
+      .filter(({ owner }) => !isPrincipal(owner))
+      .map(({ id }) => sessionFolder(place, id))
+      .filter((folder) => !endOf(folder) && isHosted(folder));
+    if (left.length === 0 || systemClock.monotonicMs() > endMs) return;
+    await Promise.all(
+      left.map(async (folder) => {
+        using host = await HostConnection.open(folder);
+        host?.hangup();
+      }),
+    );
+    await systemClock.sleep(LOOK_EVERY_MS);
+  }
 }
