@@ -5,7 +5,7 @@
 import { systemClock } from "../../clock.ts";
 import type { Services } from "../../contract/services.ts";
 import { jobsFolder, listJobs, stopJob } from "./detached/jobs.ts";
-import { HostConnection } from "./session/connection.ts";
+import { hangUp } from "./session/connection.ts";
 import { endOf, isHosted, listSessions, sessionFolder } from "./session/session_record.ts";
 
 /** How long to look for what was only about to start, or takes its time to end (ms). */
@@ -46,12 +46,7 @@ async function endSessions(
       .map(({ id }) => sessionFolder(place, id))
       .filter((folder) => !endOf(folder) && isHosted(folder));
     if (left.length === 0 || systemClock.monotonicMs() > endMs) return;
-    await Promise.all(
-      left.map(async (folder) => {
-        using host = await HostConnection.open(folder);
-        host?.hangup();
-      }),
-    );
+    await Promise.all(left.map(hangUp));
     await systemClock.sleep(LOOK_EVERY_MS);
   }
 }

@@ -21,6 +21,8 @@ import {
 import type { TerminalSize } from "./pty.ts";
 import { FILES } from "./session_record.ts";
 
+/** How long a process may take to hear what it is told (ms). */
+const HEARD_MS = 5_000;
 /** Taken output that is worth telling the host (bytes); what it may send meanwhile is three times as much. */
 const CREDIT_BYTES = WINDOW_BYTES / 4;
 
@@ -29,6 +31,13 @@ export type HostEvent =
   | { readonly kind: "attached" | "skipped"; readonly at: Attached }
   | { readonly kind: "output"; readonly bytes: Uint8Array }
   | { readonly kind: "ended"; readonly end: SessionEnd };
+
+/** Has a session end that nobody need look at; resolves when its process knows, or is gone. */
+export async function hangUp(folder: string): Promise<void> {
+  using host = await HostConnection.open(folder);
+  host?.hangup();
+  await host?.heard();
+}
 
 /** A connection to a session's process; close it with `using`. */
 export class HostConnection implements Disposable {
@@ -81,9 +90,18 @@ export class HostConnection implements Disposable {
     sendFrame(this.#channel, FRAME.resize, size);
   }
 
-  /** Ends the command with everything it started, also when nobody looks. */
+  /** Ends the command with everything it started. */
   hangup(): void {
     sendFrame(this.#channel, FRAME.hangup);
+  }
+
+  /**
+   * For one who does not look: resolves when the process has heard what was said before, or is gone. Who leaves at once
+   * may not be heard: on a busy machine the runtime drops what came with the end of a connection.
+   */
+  async heard(): Promise<void> {
+    this.attach({ from: Number.MAX_SAFE_INTEGER, read_only: true, holds: false });
+    for await (const _answer of this.events(AbortSignal.timeout(HEARD_MS))) return;
   }
 
   /** Resolves when the process has taken it, or is gone. */
@@ -127,7 +145,6 @@ export class HostConnection implements Disposable {
     return undefined;
   }
 
-  /** What was sent before still gets there. */
   [Symbol.dispose](): void {
     this.#channel.close("");
   }

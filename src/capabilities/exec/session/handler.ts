@@ -55,6 +55,7 @@ export const attachedHandlers: Handlers<typeof attachedOperations, Needs> = {
     using host = await HostConnection.open(folder);
     if (!host) throw call.fail("session_lost", { id });
     host.resize({ rows, cols });
+    await host.heard();
     return {};
   },
 

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { OperonError } from "../../../error.ts";
-import { HostConnection } from "./connection.ts";
+import { HostConnection, hangUp } from "./connection.ts";
 import type { SessionEnd } from "./protocol.ts";
 import { endOf, FILES } from "./session_record.ts";
 
@@ -59,7 +59,7 @@ export async function* relaySession(
         yield control({ session: id, ...at, ...(options.isNew ? {} : { end }) });
       }
     }
-    if (options.isOwner && isRevoked(signal.reason)) host.hangup();
+    if (options.isOwner && isRevoked(signal.reason)) await hangUp(folder);
     signal.throwIfAborted();
   }
   return yield* relayRest(options, { position, isTold });
