@@ -51,6 +51,7 @@ describe("runAll()", () => {
   });
 });
 
+// Windows has a scheduled task instead, with words of its own; on Linux, where CI is, all of it runs.
 describe.skipIf(process.platform === "win32")("daemon service", () => {
   test.each(["start", "stop", "restart", "logs", "uninstall"])(
     "%s of what is not installed says how it would be",

@@ -97,7 +97,7 @@ export class HostConnection implements Disposable {
 
   /**
    * For one who does not look: resolves when the process has heard what was said before, or is gone. Who leaves at once
-   * may not be heard: on a busy machine the runtime drops what came with the end of a connection.
+   * may not be heard: on a busy machine words that came together with the end of their connection have been lost.
    */
   async heard(): Promise<void> {
     this.attach({ from: Number.MAX_SAFE_INTEGER, read_only: true, holds: false });
